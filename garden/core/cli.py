@@ -1,0 +1,144 @@
+"""The command line, one way for every binary.
+
+Flags are defined here and nowhere else. What is wrong with a user's input ends
+in one line on standard error and exit code 2; `--verbose` adds the traceback.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+
+from absl import app
+from absl import flags
+from absl import logging as absl_logging
+
+from garden.core import checkpoints
+from garden.core import config
+
+USAGE_ERROR = 2
+FLAGS = flags.FLAGS
+
+
+def define_config_flags():
+  """Flags of the binaries that begin a run."""
+  flags.DEFINE_multi_string(
+      "gin_file", [], "A gin file, or the name of a shipped config like "
+      "subspace/orl.gin. Repeatable; later ones win.")
+  define_binding_flags()
+  flags.DEFINE_bool(
+      "dry_run", False, "Read and build the config, print it, and stop.")
+
+
+def define_binding_flags():
+  """Flags of every binary that reads a config."""
+  flags.DEFINE_multi_string(
+      "gin_bindings", [], 'A binding like "SEED = 1". Repeatable; wins over '
+      "the files.")
+  flags.DEFINE_string("model_dir", None, "Folder of the run.")
+
+
+def define_best_flag():
+  """Flag of the binaries that read a trained run."""
+  flags.DEFINE_bool("best", False, "Use the best checkpoint, not the last.")
+
+
+def usage_error(message):
+  """Ends the binary with one line and exit code 2."""
+  raise app.UsageError(message)
+
+
+def run(main, usage):
+  """Runs a binary.
+
+  Args:
+    main: a function without arguments that returns an exit code or None.
+    usage: one line on what the binary does, shown by --help.
+  """
+  if "verbose" not in FLAGS:
+    flags.DEFINE_bool("verbose", False, "Show the traceback of an error.")
+  sys.modules["__main__"].__doc__ = usage
+  # A pipe closed by `head` is no error worth a traceback.
+  with contextlib.suppress(ValueError):
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+  app.run(lambda argv: _guarded(main, argv), flags_parser=_parse)
+
+
+def _parse(argv):
+  """absl's parser, with its error as one line and exit code 2."""
+  try:
+    return FLAGS(argv)
+  except flags.Error as error:
+    _say(str(error).replace("\n", " "))
+    sys.exit(USAGE_ERROR)
+
+
+def _guarded(main, argv):
+  """Calls `main`; turns a user's mistake into one line."""
+  absl_logging.set_verbosity(
+      absl_logging.INFO if FLAGS.verbose else absl_logging.WARNING)
+  absl_logging.get_absl_handler().setFormatter(
+      logging.Formatter("%(levelname)s: %(message)s"))
+  try:
+    if len(argv) > 1:
+      usage_error(f"unexpected argument {argv[1]!r}; flags begin with --")
+    return main()
+  except KeyboardInterrupt:
+    _say("interrupted; the same command goes on from the last save")
+    return 130
+  except (app.UsageError, ValueError, FileNotFoundError, MemoryError,
+          checkpoints.NotFiniteError, checkpoints.SaveError, OSError,
+          RuntimeError) as error:
+    if FLAGS.verbose or not _is_users(error):
+      raise
+    _say(one_line(error))
+    return USAGE_ERROR
+
+
+def _is_users(error):
+  """Whether an error speaks of the user's input rather than of a defect here.
+
+  TensorFlow's own errors and other RuntimeErrors are defects, but for gin's
+  message about a value that the config doesn't give.
+  """
+  if isinstance(error, (checkpoints.NotFiniteError, checkpoints.SaveError)):
+    return True
+  if isinstance(error, RuntimeError):
+    return "Required bindings" in str(error)
+  return True
+
+
+def one_line(error):
+  """The message of an error on one line, without what gin appends to it."""
+  text = str(error).split("\n  In call to configurable")[0]
+  if isinstance(error, OSError) and error.strerror and error.filename:
+    text = f"{error.filename}: {error.strerror}"
+  return " ".join(text.split()) or type(error).__name__
+
+
+def _say(message):
+  name = os.path.basename(sys.argv[0]).removesuffix(".py")
+  print(f"{name}: {message}", file=sys.stderr, flush=True)
+
+
+def load_config():
+  """Reads `--gin_file` and `--gin_bindings`.
+
+  Returns:
+    The whole config as text.
+  """
+  if not FLAGS.gin_file:
+    usage_error("give a config with --gin_file; shipped are "
+                + ", ".join(n for n in config.shipped() if "/" in n
+                            and not n.startswith("runtime/")))
+  return config.load(FLAGS.gin_file, FLAGS.gin_bindings)
+
+
+def require_model_dir():
+  """Returns `--model_dir`."""
+  if not FLAGS.model_dir:
+    usage_error("give the folder of the run with --model_dir")
+  return FLAGS.model_dir
+
+

@@ -1,0 +1,145 @@
+"""Prediction: runs a SavedModel on image files.
+
+Needs the SavedModel alone, not the method's Python code.
+"""
+
+import csv
+import glob
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from garden.core import records
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".pgm")
+_BATCH = 64
+
+
+def find_images(paths):
+  """The image files in files and folders, sorted within each folder.
+
+  Args:
+    paths: files and folders.
+
+  Returns:
+    A list of paths.
+
+  Raises:
+    FileNotFoundError: a path isn't there.
+    ValueError: a folder holds no image.
+  """
+  found = []
+  for path in paths:
+    if os.path.isdir(path):
+      inside = sorted(p for p in glob.glob(os.path.join(path, "**", "*"),
+                                           recursive=True)
+                      if p.lower().endswith(EXTENSIONS))
+      if not inside:
+        raise ValueError(f"{path} holds no image; {', '.join(EXTENSIONS)} are "
+                         "read")
+      found.extend(inside)
+    elif os.path.isfile(path):
+      found.append(path)
+    else:
+      raise FileNotFoundError(f"no image or folder {path!r}")
+  return found
+
+
+def saved_model(model_dir):
+  """The newest version under `model_dir/export`, or `model_dir` itself.
+
+  Raises:
+    FileNotFoundError: nothing has been exported there.
+  """
+  if os.path.exists(os.path.join(model_dir, "saved_model.pb")):
+    return model_dir
+  folder = os.path.join(model_dir, "export")
+  versions = ([int(n) for n in os.listdir(folder) if n.isdigit()]
+              if os.path.isdir(folder) else [])
+  if not versions:
+    raise FileNotFoundError(f"{model_dir} holds no SavedModel; export it first")
+  return os.path.join(folder, str(max(versions)))
+
+
+def predict(model_dir, paths, output):
+  """Runs a model on images and writes a CSV, a row an image.
+
+  Scalars and short vectors are columns; images that the model returns are
+  written as PNG beside the CSV and named in it.
+
+  Args:
+    model_dir: folder of the run, or a SavedModel.
+    paths: image files and folders.
+    output: path of the CSV.
+
+  Returns:
+    The number of images.
+  """
+  files = find_images(paths)
+  # Bound to a name: the signature holds the weights only as long as the model.
+  model = tf.saved_model.load(saved_model(model_dir))
+  serve = model.signatures["serving_bytes"]
+  rows, header = [], None
+  for start in range(0, len(files), _BATCH):
+    part = files[start:start + _BATCH]
+    encoded = [_read(path) for path in part]
+    outputs = {k: v.numpy() for k, v in
+               serve(image_bytes=tf.constant(encoded)).items()}
+    for i, path in enumerate(part):
+      row = {"image": path}
+      for name in sorted(outputs):
+        row.update(_columns(name, outputs[name][i], path, output))
+      header = header or list(row)
+      rows.append(row)
+  with records.atomic(output) as file:
+    writer = csv.DictWriter(file, header)
+    writer.writeheader()
+    writer.writerows(rows)
+  return len(rows)
+
+
+def _read(path):
+  """The bytes of an image that TensorFlow can decode; others become PNG."""
+  data = tf.io.read_file(path).numpy()
+  try:
+    tf.io.decode_image(data, expand_animations=False)
+    return data
+  except tf.errors.InvalidArgumentError:
+    return _as_png(path)
+
+
+def _as_png(path):
+  """Re-encodes what Pillow reads (PGM, TIFF) as PNG."""
+  import io  # Only for the rare formats.
+
+  from PIL import Image
+  from PIL import UnidentifiedImageError
+  try:
+    with Image.open(path) as image:
+      buffer = io.BytesIO()
+      image.convert("L" if image.mode in ("1", "L", "I;16") else "RGB").save(
+          buffer, "PNG")
+      return buffer.getvalue()
+  except (UnidentifiedImageError, OSError) as error:
+    raise ValueError(f"{path} isn't an image that can be decoded; leave it out "
+                     "or save it as PNG or JPEG") from error
+
+
+def _columns(name, value, path, output):
+  """The CSV cells of one output of one image."""
+  if value.ndim == 0:
+    return {name: value.item()}
+  if value.ndim == 1:
+    if value.size > 64:
+      return {}
+    return {f"{name}_{i}": v.item() for i, v in enumerate(value)}
+  if value.ndim == 3 and value.shape[-1] in (1, 3):
+    stem = os.path.splitext(os.path.basename(path))[0]
+    file = os.path.join(os.path.dirname(os.path.abspath(output)),
+                        f"{stem}_{name}.png")
+    pixels = np.clip(np.round(value * 255), 0, 255).astype(np.uint8)
+    with records.atomic(file, "wb") as handle:
+      handle.write(tf.io.encode_png(pixels).numpy())
+    return {name: file}
+  return {}

@@ -1,0 +1,306 @@
+"""Tables of results: every row comes from runs of the one path.
+
+`gin/<room>/results.gin` lists the entries of a table. Each run trains and
+evaluates a gin file in a process and a folder of its own; a finished run is
+never done again, a killed one goes on from its last save.
+"""
+
+import dataclasses
+import itertools
+import math
+import multiprocessing
+import os
+import platform
+import statistics
+import subprocess
+from typing import Any, Mapping, Optional, Sequence
+
+import gin
+
+import garden
+from garden.core import config
+from garden.core import records
+from garden.core import report
+
+NOT_RUN = "not run"
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+  """One method of one experiment, or several that one run measures.
+
+  Attributes:
+    experiment: name of the experiment, a group of the table.
+    gin_file: shipped config of the run.
+    method: name of the row; rows that carry a `method` of their own keep it,
+      and only those are taken when this is None.
+    seeds: number of seeds, 0, 1, …, bound to the macro SEED; 0 for an entry
+      that is listed as "not run".
+    variants: further bindings, each a run of its own that counts as a sample
+      (the windows of people of Extended Yale B).
+    setting: what distinguishes the row besides its method.
+    minutes: planned minutes of all its runs on 2 cores.
+  """
+  experiment: str
+  gin_file: str
+  method: Optional[str] = None
+  seeds: int = 1
+  variants: Sequence[str] = ("",)
+  setting: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  minutes: float = 1.0
+
+  def runs(self):
+    """`(name, seed, bindings)` of each run."""
+    stem = os.path.splitext(self.gin_file)[0].replace("/", "-")
+    for variant, seed in itertools.product(self.variants, range(self.seeds)):
+      bindings = [f"SEED = {seed}"]
+      name = f"{stem}-seed{seed}"
+      if variant:
+        bindings.append(variant)
+        name += "-" + "".join(c if c.isalnum() else "_" for c in variant)
+      yield name, seed, bindings
+
+
+@gin.configurable(module="garden")
+@dataclasses.dataclass(frozen=True)
+class Reproduction:
+  """The table of a room.
+
+  Attributes:
+    room: name of the room; the table is `results/<room>.json` and `.md`.
+    entries: list of dicts, the arguments of `Entry`.
+    paper: experiment -> method -> metric -> the paper's value.
+    metrics: the columns, in order.
+    notes: paragraphs below the tables.
+  """
+  room: str = gin.REQUIRED
+  entries: Sequence[Mapping[str, Any]] = gin.REQUIRED
+  paper: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  metrics: Sequence[str] = ()
+  notes: Sequence[str] = ()
+
+  def select(self, experiments=()):
+    """The entries of some experiments, all when none is named.
+
+    Raises:
+      ValueError: an experiment that the table hasn't.
+    """
+    entries = [Entry(**entry) for entry in self.entries]
+    known = list(dict.fromkeys(e.experiment for e in entries))
+    for name in experiments:
+      if name not in known:
+        raise ValueError(f"no experiment {name!r}; there are {', '.join(known)}"
+                         + config.suggestion(name, known))
+    return [e for e in entries if not experiments or e.experiment in experiments]
+
+
+def rooms():
+  """The rooms that ship a `results.gin`."""
+  return [name.split("/")[0] for name in config.shipped()
+          if name.endswith("/results.gin")]
+
+
+def load(room):
+  """Reads the `Reproduction` of a room."""
+  if room not in rooms():
+    raise ValueError(f"no room {room!r} with a table; there are "
+                     f"{', '.join(rooms())}")
+  config.load([f"{room}/results.gin"])
+  return Reproduction()
+
+
+def listing(table, experiments=()):
+  """One line an entry, with its planned minutes."""
+  lines = []
+  for entry in table.select(experiments):
+    plan = f"{entry.minutes:g} min" if entry.seeds else NOT_RUN
+    lines.append(f"{entry.experiment:14} {entry.method or '(several)':24} "
+                 f"{len(list(entry.runs())):3} runs  {plan:>9}  {entry.gin_file}")
+  total = sum(e.minutes for e in table.select(experiments) if e.seeds)
+  lines.append(f"{total:g} minutes planned on 2 cores")
+  return lines
+
+
+def reproduce(table, output_dir, experiments=()):
+  """Does the runs that are missing, and writes the table.
+
+  Args:
+    table: the `Reproduction`.
+    output_dir: folder of the table; the runs are in `runs/` under it.
+    experiments: names of experiments; all when empty.
+
+  Returns:
+    The paths of the JSON and the Markdown file.
+  """
+  entries = table.select(experiments)
+  for entry in entries:
+    for name, seed, bindings in entry.runs():
+      folder = os.path.join(output_dir, "runs", name)
+      if os.path.exists(os.path.join(folder, "reproduced.json")):
+        continue
+      print(f"== {entry.experiment} {entry.method or ''} {name}", flush=True)
+      _in_process(run_one, entry.gin_file, bindings, folder, seed)
+  return write(table, output_dir, entries)
+
+
+def run_one(gin_file, bindings, folder, seed):
+  """Trains and evaluates one run; the last thing written is its record."""
+  from garden.core import evaluate as evaluate_lib  # TensorFlow, in the child.
+  from garden.core import run as run_lib
+  from garden.core import train as train_lib
+  text = config.load([gin_file], bindings)
+  run = run_lib.Run()
+  train_lib.train(run, folder, text)
+  rows = evaluate_lib.evaluate(run, folder)
+  seconds = (records.read_json(os.path.join(folder, "timing.json"))
+             ["train_seconds"]
+             + records.read_json(os.path.join(folder, "results.json"))
+             ["evaluate_seconds"])
+  records.write_json(os.path.join(folder, "reproduced.json"), {
+      "rows": rows, "seed": seed, "seconds": round(seconds, 2),
+      "revision": revision(), "environment": environment()})
+
+
+def _in_process(target, *args):
+  """Runs a function in a fresh process; raises if it fails."""
+  process = multiprocessing.get_context("spawn").Process(
+      target=target, args=args)
+  process.start()
+  process.join()
+  if process.exitcode:
+    raise ValueError(f"the run {args[2]} ended with exit code "
+                     f"{process.exitcode}; see its messages above")
+
+
+def revision():
+  """The commit of the checkout, marked where it has changes; else the version."""
+  folder = os.path.dirname(os.path.dirname(os.path.abspath(garden.__file__)))
+  try:
+    commit = subprocess.run(
+        ["git", "-C", folder, "rev-parse", "--short=10", "HEAD"], check=True,
+        capture_output=True, text=True).stdout.strip()
+    changed = subprocess.run(
+        ["git", "-C", folder, "status", "--porcelain", "--", "garden", "gin"],
+        check=True, capture_output=True, text=True).stdout.strip()
+  except (OSError, subprocess.CalledProcessError):
+    return garden.__version__
+  return commit + ("+changes" if changed else "")
+
+
+def environment():
+  """What the runs ran on."""
+  import numpy as np
+  import sklearn
+  import tensorflow as tf
+  return {"python": platform.python_version(), "tensorflow": tf.__version__,
+          "scikit-learn": sklearn.__version__, "numpy": np.__version__,
+          "machine": platform.machine(), "cores": os.cpu_count(),
+          "gpus": len(tf.config.list_physical_devices("GPU"))}
+
+
+def rows_of(table, output_dir, entries):
+  """Aggregates the finished runs to the rows of `results/<room>.json`."""
+  rows, places = [], []
+  for entry in entries:
+    values = {}
+    for name, _, _ in entry.runs():
+      path = os.path.join(output_dir, "runs", name, "reproduced.json")
+      if not os.path.exists(path):
+        continue
+      run = records.read_json(path)
+      places.append(run["environment"])
+      for row in run["rows"]:
+        method = row.get("method", entry.method)
+        if entry.method is not None and method != entry.method:
+          continue
+        if method is not None:
+          values.setdefault((method, row["metric"]), []).append((row, run))
+    rows += [_row(table, entry, method, metric, samples)
+             for (method, metric), samples in values.items()]
+  return rows, places
+
+
+def _row(table, entry, method, metric, samples):
+  numbers = [row["value"] for row, _ in samples]
+  spread = statistics.stdev(numbers) if len(numbers) > 1 else None
+  return {
+      "experiment": entry.experiment, "method": method,
+      "setting": dict(entry.setting), "metric": metric,
+      "paper": table.paper.get(entry.experiment, {}).get(method, {}).get(metric),
+      "mean": round(statistics.fmean(numbers), 4),
+      "sem": (None if spread is None
+              else round(spread / math.sqrt(len(numbers)), 4)),
+      "n": len(numbers), "values": [round(v, 4) for v in numbers],
+      "seconds": round(statistics.fmean(
+          row.get("seconds", run["seconds"]) for row, run in samples), 1),
+      "seeds": sorted({run["seed"] for _, run in samples}),
+      "revision": ", ".join(sorted({run["revision"] for _, run in samples}))}
+
+
+def write(table, output_dir, entries):
+  """Writes the JSON and the Markdown; other experiments' rows stay.
+
+  Returns:
+    The two paths.
+  """
+  stem = os.path.join(output_dir, table.room)
+  rows, places = rows_of(table, output_dir, entries)
+  before = (records.read_json(f"{stem}.json")
+            if os.path.exists(f"{stem}.json") else {"rows": []})
+  fresh = {_key(row) for row in rows}
+  rows = [row for row in before["rows"] if _key(row) not in fresh] + rows
+  order = [e.experiment for e in table.select()]
+  rows.sort(key=lambda row: order.index(row["experiment"])
+            if row["experiment"] in order else len(order))
+  result = {"environment": places[-1] if places else before.get("environment"),
+            "rows": rows}
+  records.write_json(f"{stem}.json", result)
+  records.write_text(f"{stem}.md", markdown(table, result))
+  return f"{stem}.json", f"{stem}.md"
+
+
+def _key(row):
+  return (row["experiment"], row["method"], repr(sorted(row["setting"].items())),
+          row["metric"])
+
+
+def markdown(table, result):
+  """The table as Markdown, a section an experiment."""
+  lines = [f"# Results: {table.room}", ""]
+  place = result["environment"] or {}
+  lines += ["Written by `tools/reproduce.py`; mean ± s.e.m. over n runs, last "
+            "step, budgets fixed beforehand. "
+            + ", ".join(f"{k} {v}" for k, v in place.items()) + ".", ""]
+  not_run = [e for e in table.select() if not e.seeds]
+  for name in dict.fromkeys(e.experiment for e in table.select()):
+    groups = {}
+    for row in result["rows"]:
+      if row["experiment"] == name:
+        label = " ".join([row["method"], *(f"{k}={v}" for k, v
+                                           in row["setting"].items())])
+        groups.setdefault(label, {})[row["metric"]] = row
+    body = [_markdown_row(table, label, group)
+            for label, group in groups.items()]
+    body += [[e.method, NOT_RUN] + [""] * (len(table.metrics) + 2)
+             for e in not_run if e.experiment == name]
+    columns = ["method", f"paper {table.metrics[0]}", *table.metrics, "n",
+               "seconds a run"]
+    lines += [f"## {name}", "", report.markdown_table(columns, body)]
+  lines += [f"{note}\n" for note in table.notes]
+  return "\n".join(lines)
+
+
+def _markdown_row(table, label, group):
+  cells = []
+  for metric in table.metrics:
+    row = group.get(metric)
+    if row is None:
+      cells.append("")
+    elif row["sem"] is None:
+      cells.append(f"{row['mean']:.2f}")
+    else:
+      cells.append(f"{row['mean']:.2f} ± {row['sem']:.2f}")
+  first = next(iter(group.values()))
+  paper = group.get(table.metrics[0], {}).get("paper")
+  return [label, "" if paper is None else f"{paper:.2f}", *cells,
+          str(first["n"]), f"{first['seconds']:.1f}"]

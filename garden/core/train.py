@@ -1,0 +1,145 @@
+"""Training: the stages of an experiment, one `fit` after another, resumable."""
+
+import os
+import time
+
+import gin
+
+from garden.core import callbacks as callbacks_lib
+from garden.core import checkpoints as checkpoints_lib
+from garden.core import records
+from garden.core import strategies
+
+
+def train(run, model_dir, config_text=None):
+  """Trains an experiment in a folder, or goes on where a killed run stopped.
+
+  Args:
+    run: the `Run`.
+    model_dir: folder of the run; made if missing.
+    config_text: the whole config; what gin holds when None.
+
+  Returns:
+    The trained model.
+
+  Raises:
+    ValueError: the folder holds another run's config.
+    core.checkpoints.NotFiniteError: a loss or a weight became NaN.
+    core.checkpoints.SaveError: a checkpoint could not be written.
+
+  Example:
+    run = Run(experiment=Clustering(dataset="digits", n_clusters=10))
+    model = train(run, "runs/digits")
+  """
+  start = time.monotonic()
+  config_text = gin.config_str() if config_text is None else config_text
+  strategy = run.set_up()
+  chief = strategies.is_chief(strategy)
+  if chief:
+    records.write_config(model_dir, config_text)
+  data = run.experiment.datasets()
+  model = run.build(strategy)
+  if chief:
+    records.write_text(os.path.join(model_dir, "operative_config.gin"),
+                       gin.operative_config_str())
+  calls, state = callbacks_lib.build(run, model, model_dir, config_text, chief)
+  store = checkpoints_lib.Checkpoints(model, model_dir, state, strategy)
+  _start(run, model, model_dir, store, chief)
+
+  saver = callbacks_lib.Checkpointing(store, run.save_every,
+                                      run.steps_per_epoch)
+  saver.set_model(model)
+  saver.listen()
+  try:
+    for index, stage in enumerate(data.stages):
+      if index < int(model.stage.numpy()):
+        continue
+      _fit_stage(run, strategy, model, data, stage, calls, saver)
+      model.stage.assign(index + 1)
+      model.step.assign(0)
+      store.save()
+      if "best" in calls and calls["best"].ended:
+        break
+  finally:
+    saver.close()
+  model.stage_name = ""
+  if not data.stages:
+    store.save()
+  if chief:
+    _record_seconds(model_dir, time.monotonic() - start)
+  return model
+
+
+def _start(run, model, model_dir, store, chief):
+  """Restores the newest checkpoint, or warm-starts, and says so."""
+  restored = store.restore()
+  if restored is None:
+    if run.warm_start:
+      source = checkpoints_lib.warm_start(
+          model, run.warm_start, run.warm_start_modules)
+      print(f"warm start from {source}", flush=True)
+    return
+  step = int(model.total_steps.numpy())
+  print(f"going on from {restored} (step {step})", flush=True)
+  if chief:
+    records.truncate_metrics(model_dir, step)
+
+
+def _fit_stage(run, strategy, model, data, stage, calls, saver):
+  """Runs the steps of a stage that are still to do."""
+  done = int(model.step.numpy())
+  model.stage_name = stage.name
+  model.make_train_function(force=True)
+  if done == 0:
+    with strategy.scope():
+      model.begin_stage(stage.name)
+  calls["plateau"].begin(stage.plateau, fresh=done == 0)
+  if "progress" in calls:
+    calls["progress"].begin(stage.steps)
+  saver.begin(stage.steps)
+  model.stop_training = False
+  for first, steps, epochs in segments(done, stage.steps, run.steps_per_epoch):
+    batches = stage.batches(first)
+    epoch = first // run.steps_per_epoch
+    model.fit(batches, steps_per_epoch=steps, initial_epoch=epoch,
+              epochs=epoch + epochs, verbose=0,
+              validation_data=data.validation,
+              callbacks=[*calls.values(), saver])
+    if model.stop_training:
+      break
+  if "progress" in calls:
+    calls["progress"].end()
+
+
+def segments(done, total, per_epoch):
+  """Cuts the steps of a stage into calls of `fit`.
+
+  A resumed run finishes the epoch it was in; a budget that isn't a multiple of
+  the epoch ends with a short one.
+
+  Args:
+    done: steps done.
+    total: steps of the stage.
+    per_epoch: steps of an epoch.
+
+  Yields:
+    `(first step, steps an epoch, number of epochs)`.
+  """
+  head = min(-done % per_epoch, total - done)
+  if head:
+    yield done, head, 1
+    done += head
+  epochs = (total - done) // per_epoch
+  if epochs:
+    yield done, per_epoch, epochs
+    done += epochs * per_epoch
+  if done < total:
+    yield done, total - done, 1
+
+
+def _record_seconds(model_dir, seconds):
+  """Adds the seconds of this call to `timing.json`; a killed call's are lost."""
+  path = os.path.join(model_dir, "timing.json")
+  before = records.read_json(path) if os.path.exists(path) else {}
+  records.write_json(path, {"train_seconds": round(
+      before.get("train_seconds", 0) + seconds, 2)})

@@ -1,0 +1,1 @@
+"""COIL-100, as a TFDS data set."""

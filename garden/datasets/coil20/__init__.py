@@ -1,0 +1,1 @@
+"""COIL-20, as a TFDS data set."""

@@ -1,0 +1,1 @@
+"""Extended Yale B, as a TFDS data set."""

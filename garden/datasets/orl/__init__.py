@@ -1,0 +1,1 @@
+"""ORL faces, as a TFDS data set."""

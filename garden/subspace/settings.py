@@ -1,0 +1,153 @@
+"""The settings of a clustering run, as gin names them.
+
+Each is a small frozen dataclass; what they set is computed elsewhere.
+"""
+
+import dataclasses
+from typing import Optional, Sequence
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+from garden.core import experiment as experiment_lib
+from garden.core.optimizers import FusedAdam
+from garden.subspace import affinity as affinity_lib
+from garden.subspace import networks
+
+SCALINGS = ("none", "unit", "standardized")
+
+
+@gin.register(module="subspace")
+@dataclasses.dataclass(frozen=True)
+class Network:
+  """The autoencoder.
+
+  Attributes:
+    kernels: odd kernel sizes, one a layer; None chooses a network from the size
+      and the number of the images.
+    channels: channels, one a layer.
+    code_activation: "relu" as published, or "linear".
+    output_activation: "relu" as published, or "linear".
+  """
+  kernels: Optional[Sequence[int]] = None
+  channels: Optional[Sequence[int]] = None
+  code_activation: str = "relu"
+  output_activation: str = "relu"
+
+  def build(self, images):
+    """Makes `(encoder, decoder)` for `[N, h, w, c]` images."""
+    kernels, channels = self.kernels, self.channels
+    if kernels is None or channels is None:
+      kernels, channels = networks.choose_layers(
+          images.shape[1:3], len(images))
+    return networks.conv_autoencoder(
+        images.shape[1:], kernels, channels, self.code_activation,
+        self.output_activation)
+
+
+@gin.register(module="subspace")
+@dataclasses.dataclass(frozen=True)
+class Pretraining:
+  """How the autoencoder is trained before C comes in.
+
+  Without `cosine`, the rule is label-free and looks at the reconstruction error
+  alone: where it has not fallen by `min_improvement` for `patience` epochs, the
+  learning rate is halved; when it would fall below `floor`, pre-training ends.
+  With `cosine`, the rate warms up, then decays to 0 over the whole budget.
+
+  Attributes:
+    steps: the most mini-batches.
+    batch_size: images of a mini-batch.
+    learning_rate: Adam's, at its peak.
+    cosine: cosine decay to 0 at `steps` in place of the plateau rule.
+    warm_up_steps: steps over which the cosine's rate rises from 0.
+    min_improvement: relative, of an epoch's mean reconstruction error.
+    patience: epochs.
+    floor: the least learning rate.
+  """
+  steps: int = 10000
+  batch_size: int = 50
+  learning_rate: float = 5e-3
+  cosine: bool = False
+  warm_up_steps: int = 50
+  min_improvement: float = 0.01
+  patience: int = 3
+  floor: float = 1e-4
+
+  def optimizer(self):
+    """Makes the optimizer of the first stage."""
+    if not self.cosine:
+      return FusedAdam(self.learning_rate)
+    warm_up = min(self.warm_up_steps, self.steps // 2)
+    return FusedAdam(tf.keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0, warmup_target=self.learning_rate,
+        warmup_steps=warm_up, decay_steps=max(self.steps - warm_up, 1)))
+
+  def plateau(self):
+    """The rule that ends the stage, or None."""
+    if self.cosine:
+      return None
+    return experiment_lib.Plateau(
+        monitor="reconstruction", min_improvement=self.min_improvement,
+        patience=self.patience, factor=0.5, floor=self.floor,
+        optimizer="pretrain_optimizer")
+
+
+@gin.register(module="subspace")
+@dataclasses.dataclass(frozen=True)
+class Affinity:
+  """The published post-processing of C, by its parameters.
+
+  Attributes:
+    alpha: share of each column's l1 norm that is kept; small is sparse.
+    dim: dimensions of a subspace; the rank is dim K + 1.
+    exponent: power of the cosines.
+    eye: set the diagonal to 1 before the low-rank step (COIL20's script).
+    count: keep so many entries a row instead of a share `alpha`.
+    by_row: threshold rows of C (the coefficients of a sample) rather than
+      columns, as published.
+    zero_diagonal: drop the diagonal of C first.
+  """
+  alpha: float = 0.2
+  dim: int = 3
+  exponent: float = 1.0
+  eye: bool = False
+  count: Optional[int] = None
+  by_row: bool = False
+  zero_diagonal: bool = False
+
+  def apply(self, coefficients, n_clusters):
+    """`[N, N]` coefficients -> `[N, N]` affinity in [0, 1]."""
+    return affinity_lib.published_affinity(
+        coefficients, n_clusters, alpha=self.alpha, dim=self.dim,
+        exponent=self.exponent, eye=self.eye, axis=int(self.by_row),
+        zero_diagonal=self.zero_diagonal, count=self.count)
+
+
+def scale_features(features, scaling):
+  """Scales features before a self-expression problem is solved on them.
+
+  Args:
+    features: `[N, ...]`, flattened to `[N, d]`.
+    scaling: "none"; "unit" divides each row by its l2 norm; "standardized"
+      first subtracts each column's mean and divides it by
+      `sqrt(sd^2 + 0.01 mean(sd^2))`, so that a dead unit isn't blown up.
+
+  Returns:
+    `[N, d]` float64.
+
+  Raises:
+    ValueError: unknown scaling.
+  """
+  if scaling not in SCALINGS:
+    raise ValueError(f"scaling is {scaling!r}; it must be one of {SCALINGS}")
+  features = np.asarray(features, np.float64).reshape(len(features), -1)
+  if scaling == "standardized":
+    variance = features.var(axis=0)
+    features = features - features.mean(axis=0)
+    features /= np.sqrt(variance + 0.01 * variance.mean() + 1e-12)
+  if scaling != "none":
+    norms = np.linalg.norm(features, axis=1, keepdims=True)
+    features = features / np.maximum(norms, 1e-12)
+  return features
