@@ -3,6 +3,7 @@
 Those that hold state keep it in a `tf.Module`, so that checkpoints carry it.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -116,15 +117,19 @@ class PlateauStop(tf.keras.callbacks.Callback):
   def __init__(self):
     super().__init__()
     self.plateau = None
-    self.ended = False
     self.state = tf.Module()
     self.state.best = tf.Variable(np.inf, dtype=tf.float64, trainable=False)
     self.state.wait = tf.Variable(0, dtype=tf.int64, trainable=False)
 
+  @property
+  def ended(self):
+    """Whether the rule has ended the stage; told by the state, so it is saved."""
+    return (self.plateau is not None
+            and int(self.state.wait) >= self.plateau.patience)
+
   def begin(self, plateau, fresh):
     """Sets the rule of a stage; `fresh` forgets the stage before."""
     self.plateau = plateau
-    self.ended = False
     if fresh:
       self.state.best.assign(np.inf)
       self.state.wait.assign(0)
@@ -142,16 +147,15 @@ class PlateauStop(tf.keras.callbacks.Callback):
       self.state.wait.assign(0)
       return
     self.state.wait.assign_add(1)
-    if int(self.state.wait) < rule.patience:
+    if not self.ended:
       return
-    self.state.wait.assign(0)
     rate = getattr(self.model, rule.optimizer).learning_rate
     lower = float(rate) * rule.factor
     if lower < rule.floor or not rule.factor:
-      self.ended = True
       self.model.stop_training = True
     else:
       rate.assign(lower)
+      self.state.wait.assign(0)
 
 
 class MovingAverage(tf.keras.callbacks.Callback):
@@ -173,6 +177,11 @@ class MovingAverage(tf.keras.callbacks.Callback):
                            for v in model.trainable_variables]
     self._kept = None
     self._step = None
+
+  def restart(self, model):
+    """Begins anew at the weights as they are, when a stage has set them."""
+    for average, weight in zip(self.state.averages, model.trainable_variables):
+      average.assign(weight)
 
   def on_train_begin(self, logs=None):
     self._step = int(self.model.total_steps.numpy())
@@ -198,6 +207,15 @@ class MovingAverage(tf.keras.callbacks.Callback):
     for weight, value in zip(self.model.trainable_variables, self._kept):
       weight.assign(value)
 
+  @contextlib.contextmanager
+  def applied(self):
+    """Gives the model the averages for the length of a block."""
+    self.on_test_begin()
+    try:
+      yield
+    finally:
+      self.on_test_end()
+
 
 class BestCheckpoint(tf.keras.callbacks.Callback):
   """Keeps the best checkpoint; ends training when it doesn't get better.
@@ -207,18 +225,24 @@ class BestCheckpoint(tf.keras.callbacks.Callback):
     metric: name of a logged value.
     mode: "min" or "max".
     patience: epochs without a better value before training ends, or None.
+    average: the `MovingAverage` whose weights are to be kept, or None.
   """
 
-  def __init__(self, model_dir, metric, mode, patience=None):
+  def __init__(self, model_dir, metric, mode, patience=None, average=None):
     super().__init__()
     self.model_dir = model_dir
     self.metric = metric
     self.sign = 1.0 if mode == "min" else -1.0
     self.patience = patience
-    self.ended = False
+    self.average = average
     self.state = tf.Module()
     self.state.best = tf.Variable(np.inf, dtype=tf.float64, trainable=False)
     self.state.wait = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+  @property
+  def ended(self):
+    """Whether training has ended early; told by the state, so it is saved."""
+    return self.patience is not None and int(self.state.wait) >= self.patience
 
   def on_epoch_end(self, epoch, logs=None):
     if self.metric not in logs:
@@ -229,12 +253,13 @@ class BestCheckpoint(tf.keras.callbacks.Callback):
     if self.sign * value < float(self.state.best):
       self.state.best.assign(self.sign * value)
       self.state.wait.assign(0)
-      checkpoints_lib.save_best(self.model, self.model_dir, self.metric, value,
-                                int(self.model.total_steps.numpy()))
+      with self.average.applied() if self.average else contextlib.nullcontext():
+        checkpoints_lib.save_best(
+            self.model, self.model_dir, self.metric, value,
+            int(self.model.total_steps.numpy()))
       return
     self.state.wait.assign_add(1)
-    if self.patience is not None and int(self.state.wait) >= self.patience:
-      self.ended = True
+    if self.ended:
       self.model.stop_training = True
 
 
@@ -384,7 +409,8 @@ def build(run, model, model_dir, config_text, chief=True):
   if chief:
     if run.best_metric is not None:
       calls["best"] = BestCheckpoint(model_dir, run.best_metric, run.best_mode,
-                                     run.early_stop_patience)
+                                     run.early_stop_patience,
+                                     calls.get("ema"))
     calls["log"] = MetricsLog(model_dir)
     if run.tensorboard:
       calls["tensorboard"] = TensorBoard(model_dir, config_text,

@@ -18,12 +18,12 @@ from garden.core import records
 from garden.core import strategies
 
 KEEP = 3
-#: What reading a truncated, bit-flipped or half-removed checkpoint raises.
-UNREADABLE = (tf.errors.DataLossError, tf.errors.NotFoundError,
-              tf.errors.OutOfRangeError, tf.errors.InvalidArgumentError,
-              tf.errors.UnknownError)
-_FULL_DISK = (tf.errors.ResourceExhaustedError, tf.errors.UnknownError,
-              tf.errors.InternalError, tf.errors.PermissionDeniedError,
+#: What reading a truncated, bit-flipped or half-removed checkpoint raises. The
+#: reader of the index makes bare OpErrors and IndexErrors out of some of them.
+UNREADABLE = (tf.errors.OpError, IndexError)
+_FULL_DISK = (tf.errors.ResourceExhaustedError, tf.errors.OutOfRangeError,
+              tf.errors.UnknownError, tf.errors.InternalError,
+              tf.errors.PermissionDeniedError,
               tf.errors.FailedPreconditionError, OSError)
 
 
@@ -95,7 +95,8 @@ class Checkpoints:
         status = self.checkpoint.restore(path)
         status.assert_existing_objects_matched()
         return path
-      except AssertionError as error:
+      # Missing weights are an AssertionError, other shapes a ValueError.
+      except (AssertionError, ValueError) as error:
         raise ValueError(
             f"{path} doesn't fit this model: {str(error).splitlines()[0]}; "
             "it was written by another configuration") from error
@@ -182,13 +183,13 @@ def warm_start(model, path, modules=()):
   else:
     root = tf.train.Checkpoint(model=tf.train.Checkpoint(
         **{name: getattr(model, name) for name in parts}))
-  status = root.restore(source).expect_partial()
   try:
+    status = root.restore(source).expect_partial()
     if modules:
       status.assert_existing_objects_matched()
     else:
       status.assert_nontrivial_match()
-  except AssertionError as error:
+  except (AssertionError, ValueError) as error:
     raise ValueError(f"warm start: {source} doesn't fit: "
                      f"{str(error).splitlines()[0]}") from error
   for variable, value in counts:

@@ -117,13 +117,14 @@ def lint_macros(text):
                    if not line.lstrip().startswith("#"))
   defined = {m for m in _MACRO.findall(code) if "." not in m}
   used = {m for m in _REFERENCE.findall(code) if m != "gin.REQUIRED"}
-  for name in sorted(defined - used):
-    raise ValueError(f"macro {name} is set but nothing uses it"
-                     + suggestion(name, used))
   for name in sorted(used - defined):
     raise ValueError(f"macro %{name} is used but never set"
                      + suggestion(name, defined - used or defined))
-  required = re.findall(r"^(\w+) = \\?\s*%gin\.REQUIRED", code, re.MULTILINE)
+  for name in sorted(defined - used):
+    raise ValueError(f"macro {name} is set but nothing uses it"
+                     + suggestion(name, used))
+  required = re.findall(r"^([\w./]+) = \\?\s*%gin\.REQUIRED", code,
+                        re.MULTILINE)
   if required:
     raise ValueError(
         f"this config needs a value for {', '.join(sorted(set(required)))}; "
@@ -166,7 +167,8 @@ def _explain(message):
   parameter = re.search(
       r"Configurable '([\w.]+)' doesn't have a parameter named '(\w+)'", message)
   if parameter:
-    target = gin.get_configurable(parameter.group(1))
+    # The class itself: gin's wrapper of one takes *args and **kwargs.
+    target = gin.config._REGISTRY.get_match(parameter.group(1)).wrapped
     names = list(inspect.signature(target).parameters)
     return (message.rstrip(".") + suggestion(parameter.group(2), names)
             + f" (it has {', '.join(names)})")

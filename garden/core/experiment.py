@@ -116,3 +116,7 @@ class Experiment(abc.ABC):
     """
     del model, data
     return {}
+
+  def sample_images(self):
+    """A few images to try the served model on, `[n, h, w, c]` in [0, 1]."""
+    return ()

@@ -99,6 +99,23 @@ def predict(model_dir, paths, output):
   return len(rows)
 
 
+def write_images(images, folder):
+  """Writes images as PNG files that `predict` can be tried on.
+
+  Args:
+    images: `[n, h, w, c]` float32 in [0, 1]; may be empty.
+    folder: where to; made if missing.
+
+  Returns:
+    The number of images.
+  """
+  for number, image in enumerate(images):
+    pixels = np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    with records.atomic(os.path.join(folder, f"{number:03}.png"), "wb") as file:
+      file.write(tf.io.encode_png(pixels).numpy())
+  return len(images)
+
+
 def _read(path):
   """The bytes of an image that TensorFlow can decode; others become PNG."""
   data = tf.io.read_file(path).numpy()

@@ -73,6 +73,28 @@ def config_path(model_dir):
   return os.path.join(model_dir, "config.gin")
 
 
+def check_config(model_dir, text):
+  """Refuses a folder that holds another run's config; writes nothing.
+
+  Args:
+    model_dir: folder of the run; may be missing.
+    text: the whole config, gin syntax.
+
+  Raises:
+    ValueError: it holds another one.
+  """
+  path = config_path(model_dir)
+  if not os.path.exists(path):
+    return
+  with open(path, encoding="utf-8") as file:
+    before = file.read()
+  if before != _HEADER + text:
+    there, here = _first_difference(before, _HEADER + text)
+    raise ValueError(
+        f"{model_dir} holds another run: it has `{there}`, this one has "
+        f"`{here}`; choose another --model_dir, or remove that one")
+
+
 def write_config(model_dir, text):
   """Records the config before the first step.
 
@@ -83,17 +105,9 @@ def write_config(model_dir, text):
   Raises:
     ValueError: the folder holds another run's config.
   """
-  path = config_path(model_dir)
-  if os.path.exists(path):
-    with open(path, encoding="utf-8") as file:
-      before = file.read()
-    if before == _HEADER + text:
-      return
-    there, here = _first_difference(before, _HEADER + text)
-    raise ValueError(
-        f"{model_dir} holds another run: it has `{there}`, this one has "
-        f"`{here}`; choose another --model_dir, or remove that one")
-  write_text(path, _HEADER + text)
+  check_config(model_dir, text)
+  if not os.path.exists(config_path(model_dir)):
+    write_text(config_path(model_dir), _HEADER + text)
 
 
 def _first_difference(before, after):

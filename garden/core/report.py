@@ -43,9 +43,10 @@ class Text:
 
   Attributes:
     title: heading of the section.
-    body: paragraphs separated by empty lines. Three habits of Markdown are kept: a
+    body: paragraphs separated by empty lines. A few habits of Markdown are kept: a
       paragraph of lines that begin with "- " is a list, one whose lines are all indented
-      by four spaces is set as code, and `code` between backquotes too.
+      by four spaces is set as code, and `code` between backquotes too. `[label](path)`
+      links to a file beside the page.
     code: set the whole body as code, as it is.
   """
 
@@ -291,7 +292,9 @@ def _code(text):
 
 
 def _inline(text):
-  return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+  text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+  # Links lead to files beside the page; a scheme (`javascript:`, `http:`) is left as text.
+  return re.sub(r"\[([^\]]+)\]\(([^():]+)\)", r'<a href="\2">\1</a>', text)
 
 
 def _check_rows(what, columns, rows):

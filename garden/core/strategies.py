@@ -4,6 +4,7 @@
       model = experiment.build_model()
 """
 
+import functools
 import os
 
 import tensorflow as tf
@@ -32,10 +33,20 @@ def get(name):
   if name == "one_device":
     return tf.distribute.OneDeviceStrategy(devices[0].name)
   if name == "mirrored":
-    return tf.distribute.MirroredStrategy([d.name for d in devices])
+    return _mirrored(tuple(d.name for d in devices))
   if name == "multi_worker_mirrored":
     return tf.distribute.MultiWorkerMirroredStrategy()
   raise ValueError(f"strategy is {name!r}; it must be one of {', '.join(NAMES)}")
+
+
+@functools.cache
+def _mirrored(devices):
+  """One strategy a process: two on the same devices number their collectives alike.
+
+  The second one's all-reduce then meets the first one's, and both abort with
+  "Shape mismatch in the collective instance".
+  """
+  return tf.distribute.MirroredStrategy(list(devices))
 
 
 def is_chief(strategy):

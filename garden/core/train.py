@@ -36,10 +36,13 @@ def train(run, model_dir, config_text=None):
   strategy = run.set_up()
   chief = strategies.is_chief(strategy)
   if chief:
-    records.write_config(model_dir, config_text)
+    records.check_config(model_dir, config_text)
   data = run.experiment.datasets()
   model = run.build(strategy)
   if chief:
+    # Not before the data and the model are there: settings that they refuse
+    # leave no folder that would refuse the mended ones.
+    records.write_config(model_dir, config_text)
     records.write_text(os.path.join(model_dir, "operative_config.gin"),
                        gin.operative_config_str())
   calls, state = callbacks_lib.build(run, model, model_dir, config_text, chief)
@@ -54,12 +57,12 @@ def train(run, model_dir, config_text=None):
     for index, stage in enumerate(data.stages):
       if index < int(model.stage.numpy()):
         continue
+      if "best" in calls and calls["best"].ended:
+        break
       _fit_stage(run, strategy, model, data, stage, calls, saver)
       model.stage.assign(index + 1)
       model.step.assign(0)
       store.save()
-      if "best" in calls and calls["best"].ended:
-        break
   finally:
     saver.close()
   model.stage_name = ""
@@ -73,16 +76,16 @@ def train(run, model_dir, config_text=None):
 def _start(run, model, model_dir, store, chief):
   """Restores the newest checkpoint, or warm-starts, and says so."""
   restored = store.restore()
-  if restored is None:
-    if run.warm_start:
-      source = checkpoints_lib.warm_start(
-          model, run.warm_start, run.warm_start_modules)
-      print(f"warm start from {source}", flush=True)
-    return
   step = int(model.total_steps.numpy())
-  print(f"going on from {restored} (step {step})", flush=True)
   if chief:
+    # A run killed before its first save has lines, too.
     records.truncate_metrics(model_dir, step)
+  if restored is not None:
+    print(f"going on from {restored} (step {step})", flush=True)
+  elif run.warm_start:
+    source = checkpoints_lib.warm_start(
+        model, run.warm_start, run.warm_start_modules)
+    print(f"warm start from {source}", flush=True)
 
 
 def _fit_stage(run, strategy, model, data, stage, calls, saver):
@@ -93,20 +96,24 @@ def _fit_stage(run, strategy, model, data, stage, calls, saver):
   if done == 0:
     with strategy.scope():
       model.begin_stage(stage.name)
+    if "ema" in calls:
+      calls["ema"].restart(model)
   calls["plateau"].begin(stage.plateau, fresh=done == 0)
   if "progress" in calls:
     calls["progress"].begin(stage.steps)
   saver.begin(stage.steps)
-  model.stop_training = False
+  # A run that was killed right where a rule had ended the stage.
+  model.stop_training = any(calls[name].ended for name in ("plateau", "best")
+                            if name in calls)
   for first, steps, epochs in segments(done, stage.steps, run.steps_per_epoch):
+    if model.stop_training:
+      break
     batches = stage.batches(first)
     epoch = first // run.steps_per_epoch
     model.fit(batches, steps_per_epoch=steps, initial_epoch=epoch,
               epochs=epoch + epochs, verbose=0,
               validation_data=data.validation,
               callbacks=[*calls.values(), saver])
-    if model.stop_training:
-      break
   if "progress" in calls:
     calls["progress"].end()
 

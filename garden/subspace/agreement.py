@@ -144,6 +144,31 @@ def comembership(labelings):
   return blas.sgemm(1.0, hot, hot, trans_b=1).astype(np.float64) / stack.shape[0]
 
 
+def top(labelings, top_fraction):
+  """The labellings of largest mean agreement, the best first.
+
+  Args:
+    labelings: M sequences `[N]` of group labels, any values.
+    top_fraction: share of them to keep, in (0, 1]; at least one is kept.
+
+  Returns:
+    List of the kept labellings, unchanged.
+
+  Raises:
+    ValueError: if `top_fraction` is outside its range, or the labellings do
+      not fit together.
+
+  Example:
+    >>> top([[0, 1, 0, 1], [0, 0, 1, 1], [1, 1, 0, 0]], 0.4)
+    [[0, 0, 1, 1]]
+  """
+  if not 0 < top_fraction <= 1:
+    raise ValueError(f"top_fraction is {top_fraction}; it must lie in (0, 1]")
+  scores = np.round(mean_agreement(labelings), 12)  # equal scores keep their order
+  count = max(1, int(round(top_fraction * scores.size)))
+  return [labelings[i] for i in np.argsort(-scores, kind="stable")[:count]]
+
+
 def consensus(labelings, n_clusters, top_fraction=0.1):
   """One labelling from many: the best agreeing ones, clustered once more.
 
@@ -164,10 +189,5 @@ def consensus(labelings, n_clusters, top_fraction=0.1):
     >>> consensus([[0, 0, 1, 1], [1, 1, 0, 0], [0, 1, 0, 1]], 2, top_fraction=0.6)
     array([0, 0, 1, 1])
   """
-  if not 0 < top_fraction <= 1:
-    raise ValueError(f"top_fraction is {top_fraction}; it must lie in (0, 1]")
-  scores = np.round(mean_agreement(labelings), 12)
-  count = max(1, int(round(top_fraction * scores.size)))
-  best = np.argsort(-scores, kind="stable")[:count]
   return affinities.spectral_clustering(
-      comembership([labelings[i] for i in best]), n_clusters)
+      comembership(top(labelings, top_fraction)), n_clusters)

@@ -7,6 +7,7 @@ on the same features. All of one run's methods see the same features, the same
 two affinities and the same spectral clustering.
 """
 
+import time
 from typing import Any, Mapping
 
 import gin
@@ -39,8 +40,9 @@ class Baselines(clustering_lib.SubspaceExperiment):
 
   Args:
     source: the `data.Source` of the images.
-    methods: name of a row -> (name of a solver, its parameters); the solver
-      `kmeans` clusters the features themselves.
+    methods: name of a row -> (name of a solver, its parameters) or (name,
+      parameters, `normalize` of `affinity.plain_affinity`, as the solver's
+      authors had it); the solver `kmeans` clusters the features themselves.
     affinity: the `settings.Affinity`, used for `error_percent`.
     network: the `settings.Network`, or None for raw pixels.
     pretraining: the `settings.Pretraining` of the network.
@@ -58,7 +60,7 @@ class Baselines(clustering_lib.SubspaceExperiment):
     self.network = network
     self.pretraining = pretraining
     self.scaling = scaling
-    for solver, _ in self.methods.values():
+    for solver, *_ in self.methods.values():
       if solver != KMEANS:
         solvers.get(solver)
     if (network is None) != (pretraining is None):
@@ -109,7 +111,7 @@ class Baselines(clustering_lib.SubspaceExperiment):
       own labels.
     """
     if method not in self._clusters:
-      name, parameters = self.methods[method]
+      name, parameters, *normalize = self.methods[method]
       features, count = self.codes(model), self.source.n_clusters
       if name == KMEANS:
         labels = solvers.kmeans(features, count, seed=self.seed, **parameters)
@@ -117,18 +119,20 @@ class Baselines(clustering_lib.SubspaceExperiment):
         found = clustering_lib.Clusters(labels, same, labels, same)
       else:
         matrix = solvers.get(name)(features, **parameters)
-        found = clustering_lib.cluster(matrix, count, self.affinity)
+        found = clustering_lib.cluster(matrix, count, self.affinity, *normalize)
       self._clusters[method] = found
     return self._clusters[method]
 
   def evaluate(self, model, data):
-    """The metrics of every method."""
+    """The metrics of every method, each with its own seconds."""
     del data
     rows = []
     for method in self.methods:
-      print(f"{method} …", flush=True)
-      for row in clustering_lib.measure(
-          self.solve(model, method), self.images.labels,
-          self.source.n_clusters):
-        rows.append({"method": method, **row})
+      start = time.monotonic()
+      found = self.solve(model, method)
+      seconds = round(time.monotonic() - start, 2)
+      print(f"{method}  {seconds:.1f} s", flush=True)
+      rows += [{"method": method, "seconds": seconds, **row} for row in
+               clustering_lib.measure(found, self.images.labels,
+                                      self.source.n_clusters)]
     return rows

@@ -58,6 +58,36 @@ def sparse_rows(gram, tau, gamma, start=60):
   return c
 
 
+def coherence(gram):
+  """`max_{j != i} |G_ij|` of each row, `[N]`."""
+  size = np.abs(gram)
+  np.fill_diagonal(size, 0.0)
+  return size.max(axis=1)
+
+
+def sparse_from_gram(gram, alpha):
+  """The lasso of SSC from a Gram matrix, `lambda = alpha / min_i coherence_i`.
+
+  Args:
+    gram: `[N, N]` symmetric positive semi-definite.
+    alpha: > 1; at 1 the first whole row of C becomes zero.
+
+  Returns:
+    `[N, N]` float64, zero diagonal.
+
+  Raises:
+    ValueError: if `alpha` <= 1, or no two samples have anything in common.
+  """
+  if not alpha > 1:
+    raise ValueError(f"alpha is {alpha}; at alpha <= 1 whole rows of C are 0, so it must exceed 1")
+  largest = coherence(gram)
+  usable = largest[largest > 0]  # a black image would make lambda infinite
+  if usable.size == 0:
+    raise ValueError(
+        "all samples are orthogonal to each other or zero; there is nothing to cluster")
+  return sparse_rows(gram, 1.0, alpha / usable.min())
+
+
 def _solve_row(gram, i, l1, l2, start):
   """Columns and values of the non-zero coefficients of sample i.
 

@@ -37,19 +37,20 @@ class Clusters:
   plain_affinity: np.ndarray
 
 
-def cluster(coefficients, n_clusters, recipe):
+def cluster(coefficients, n_clusters, recipe, normalize=None):
   """Labels from C, with and without the post-processing.
 
   Args:
     coefficients: `[N, N]`, row i those of sample i.
     n_clusters: K.
     recipe: the `settings.Affinity`.
+    normalize: of the plain affinity, see `affinity.plain_affinity`.
 
   Returns:
     A `Clusters`.
   """
   good = recipe.apply(coefficients, n_clusters)
-  plain = affinity_lib.plain_affinity(coefficients)
+  plain = affinity_lib.plain_affinity(coefficients, normalize)
   return Clusters(affinity_lib.spectral_clustering(good, n_clusters), good,
                   affinity_lib.spectral_clustering(plain, n_clusters), plain)
 
@@ -103,6 +104,11 @@ class SubspaceExperiment(experiment_lib.Experiment):
     """`assignments.csv`: image, cluster."""
     return {"image": self.images.names,
             "cluster": self.clusters(model).labels.tolist()}
+
+  def sample_images(self):
+    """Twenty of the images, evenly spread."""
+    pixels = self.images.pixels / self.source.pixel_max
+    return pixels[::max(len(pixels) // 20, 1)][:20]
 
   def encode(self, model):
     """`(encode, decode, parts)` of `subspaces.SubspaceClassifier`."""

@@ -8,7 +8,25 @@ matrices five times faster. The results agree to rounding.
 
 import numpy as np
 from scipy import linalg
-from scipy.linalg import blas, lapack
+from scipy.linalg import blas
+from scipy.linalg import lapack
+
+
+def check_samples(x):
+  """`x` as a finite `[N, d]` float64 array with N >= 2, or ValueError."""
+  x = np.ascontiguousarray(x, dtype=np.float64)
+  if x.ndim != 2 or x.shape[0] < 2 or x.shape[1] < 1:
+    raise ValueError(
+        f"x has shape {x.shape}; it must be [N, d] with N >= 2 (flatten images to rows)")
+  if not np.isfinite(x).all():
+    raise ValueError("x holds NaN or infinite values; remove or mend those samples")
+  return x
+
+
+def check_positive(name, value):
+  """ValueError unless value > 0."""
+  if not value > 0:
+    raise ValueError(f"{name} is {value}; it must be positive")
 
 
 def unit_rows(x):
@@ -25,7 +43,8 @@ def unit_rows(x):
 
   Example:
     >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]]))
-    array([[0.6, 0.8], [0. , 0. ]])
+    array([[0.6, 0.8],
+           [0. , 0. ]])
   """
   x = np.asarray(x, dtype=np.float64)
   norms = np.sqrt(np.einsum("ij,ij->i", x, x))[:, None]
@@ -81,6 +100,13 @@ def inverse_spd(a):
         f"the {a.shape[0]} x {a.shape[0]} matrix is not positive definite "
         "(the regulariser is too small for this data); raise lam")
   return mirror_lower(inverse)
+
+
+def inverse_regularised(gram, lam):
+  """`(G + lam I)^-1` for a Gram matrix G and lam > 0."""
+  system = gram.copy()
+  system[np.diag_indices_from(system)] += lam
+  return inverse_spd(system)
 
 
 def top_eigh(a, count):

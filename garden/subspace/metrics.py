@@ -9,7 +9,8 @@ mislead.
 """
 
 import numpy as np
-from scipy import linalg, optimize
+from scipy import linalg
+from scipy import optimize
 from sklearn import metrics as sk
 
 from garden.subspace import affinity as affinities

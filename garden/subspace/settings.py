@@ -68,7 +68,7 @@ class Pretraining:
   """
   steps: int = 10000
   batch_size: int = 50
-  learning_rate: float = 5e-3
+  learning_rate: float = 2e-3
   cosine: bool = False
   warm_up_steps: int = 50
   min_improvement: float = 0.01

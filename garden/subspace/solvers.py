@@ -23,8 +23,9 @@ import numpy as np
 from scipy import sparse
 from sklearn import cluster
 
-from garden.subspace import elastic_net, lowrank
+from garden.subspace import elastic_net
 from garden.subspace import linalg as dense
+from garden.subspace import lowrank
 
 
 def ridge(x, lam=0.1, zero_diagonal=True):
@@ -57,11 +58,9 @@ def ridge(x, lam=0.1, zero_diagonal=True):
     array([[0. , 0.5],
            [0.5, 0. ]])
   """
-  x = lowrank.check_samples(x)
-  lowrank.check_positive("lam", lam)
-  system = dense.gram(x)
-  system[np.diag_indices_from(system)] += lam
-  c = dense.inverse_spd(system)
+  x = dense.check_samples(x)
+  dense.check_positive("lam", lam)
+  c = dense.inverse_regularised(dense.gram(x), lam)
   if zero_diagonal:
     c /= -c.diagonal()[:, None].copy()
     np.fill_diagonal(c, 0.0)
@@ -82,8 +81,8 @@ def ssc(x, alpha=20.0):
 
   Args:
     x: `[N, d]` samples.
-    alpha: > 1. The paper uses 20 on face images (there with a term for sparse
-      outliers, which is left out here) and 800 on motion tracks.
+    alpha: > 1. The authors' code has 20 for face images (there with a term for
+      sparse outliers, which is left out here) and 800 for motion tracks.
 
   Returns:
     `[N, N]` float64, zero diagonal.
@@ -96,8 +95,8 @@ def ssc(x, alpha=20.0):
     array([[0. , 0.5],
            [0.5, 0. ]])
   """
-  x = lowrank.check_samples(x)
-  return lowrank.sparse_from_gram(dense.gram(x), alpha)
+  x = dense.check_samples(x)
+  return elastic_net.sparse_from_gram(dense.gram(x), alpha)
 
 
 def ensc(x, tau=0.9, gamma=50.0, relative=True):
@@ -126,15 +125,15 @@ def ensc(x, tau=0.9, gamma=50.0, relative=True):
     >>> ensc(np.eye(2)[[0, 0, 1]], tau=1.0, gamma=2.0)[0]
     array([0. , 0.5, 0. ])
   """
-  x = lowrank.check_samples(x)
-  lowrank.check_positive("gamma", gamma)
+  x = dense.check_samples(x)
+  dense.check_positive("gamma", gamma)
   gram = dense.gram(x)
   weight = gamma
   if relative:
     if gamma <= 1:
       raise ValueError(
           f"gamma is {gamma} in units of the weight that gives C = 0; it must exceed 1")
-    coherence = lowrank.coherence(gram)
+    coherence = elastic_net.coherence(gram)
     weight = gamma * tau / np.where(coherence > 0, coherence, 1.0)
   return elastic_net.sparse_rows(gram, tau, weight)
 
@@ -148,8 +147,8 @@ def ssc_omp(x, nnz=5, tol=1e-6):
 
   Args:
     x: `[N, d]` samples.
-    nnz: non-zeros in a row, 1..N-1. The paper uses 5 on Extended Yale B and 10
-      on MNIST.
+    nnz: non-zeros in a row, 1..N-1; 5 is our choice, 10 the default of the
+      authors' code.
     tol: a row stops when its squared residual falls below this share of its
       squared norm.
 
@@ -163,7 +162,7 @@ def ssc_omp(x, nnz=5, tol=1e-6):
     >>> ssc_omp(np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0]]), nnz=1)[0]
     array([0. , 0.5, 0. ])
   """
-  x = lowrank.check_samples(x)
+  x = dense.check_samples(x)
   size = x.shape[0]
   if not 1 <= nnz < size:
     raise ValueError(f"nnz is {nnz}; it must lie in 1..N-1 = {size - 1}")
@@ -224,7 +223,7 @@ def kmeans(x, n_clusters, seed=0):
     >>> len(set(kmeans(np.array([[0.0], [0.1], [5.0]]), 2)))
     2
   """
-  x = lowrank.check_samples(x)
+  x = dense.check_samples(x)
   if not 2 <= n_clusters <= x.shape[0]:
     raise ValueError(f"n_clusters is {n_clusters}; it must lie in 2..N = {x.shape[0]}")
   model = cluster.KMeans(n_clusters, n_init=10, random_state=seed)

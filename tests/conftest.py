@@ -1,0 +1,58 @@
+"""What all tests share: two logical CPU devices, few threads, one tiny trained run.
+
+A process needs about five seconds to import TensorFlow and its friends, so tests run in this one
+process wherever that tests the same. The devices are set up once, after collection and before the
+first test, since TensorFlow takes no other number later.
+"""
+
+import os
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+  os.environ.setdefault(_name, "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import pathlib  # noqa: E402
+import shutil  # noqa: E402
+import sys  # noqa: E402
+
+import pytest  # noqa: E402
+
+
+def pytest_collection_finish(session):
+  """Splits the CPU in two for the tests of strategies, if a test module uses TensorFlow."""
+  tf = sys.modules.get("tensorflow")
+  if tf is None or not session.items:
+    return
+  tf.config.threading.set_inter_op_parallelism_threads(2)
+  tf.config.threading.set_intra_op_parallelism_threads(1)
+  cpu = tf.config.list_physical_devices("CPU")[0]
+  tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@pytest.fixture(autouse=True)
+def clean_globals():
+  """Takes back what a test told gin and Keras."""
+  yield
+  if "gin" in sys.modules:
+    sys.modules["gin"].clear_config()
+  if "tensorflow" in sys.modules:
+    sys.modules["tensorflow"].keras.mixed_precision.set_global_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory):
+  """Folder of a trained `subspace/tiny.gin`. Shared: read it, and write to a `tiny_copy`."""
+  from garden.core import config
+  from garden.core import run as run_lib
+  from garden.core import train
+
+  folder = tmp_path_factory.mktemp("tiny") / "run"
+  text = config.load(["subspace/tiny.gin"])
+  train.train(run_lib.Run(), str(folder), text)
+  return folder
+
+
+@pytest.fixture
+def tiny_copy(tiny_run, tmp_path):
+  """A copy of `tiny_run` that a test may change."""
+  return pathlib.Path(shutil.copytree(tiny_run, tmp_path / "run"))
