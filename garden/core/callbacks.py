@@ -64,7 +64,9 @@ class Checkpointing(tf.keras.callbacks.Callback):
     """
     self._stage_steps = stage_steps
     self._last = int(self.model.total_steps.numpy())
-    if int(self.model.step.numpy()) % self.steps_per_epoch:
+    self._carried = None
+    done = int(self.model.step.numpy())
+    if done % self.steps_per_epoch and done < stage_steps:
       self._carried = [(v, v.numpy()) for m in self.model.metrics
                        for v in m.variables]
 
@@ -150,8 +152,9 @@ class PlateauStop(tf.keras.callbacks.Callback):
     if not self.ended:
       return
     rate = getattr(self.model, rule.optimizer).learning_rate
-    lower = float(rate) * rule.factor
-    if lower < rule.floor or not rule.factor:
+    lower = float(rate.numpy()) * rule.factor
+    # Single precision must not keep a rate from its floor.
+    if lower < rule.floor * (1 - 1e-5) or not rule.factor:
       self.model.stop_training = True
     else:
       rate.assign(lower)
@@ -383,7 +386,7 @@ def learning_rates(model):
   rates = {}
   for name, optimizer in model.optimizers().items():
     key = name.replace("optimizer", "learning_rate").strip("_")
-    rates[key] = float(optimizer.learning_rate)
+    rates[key] = float(optimizer.learning_rate.numpy())
   return rates
 
 

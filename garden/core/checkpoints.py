@@ -177,7 +177,11 @@ def warm_start(model, path, modules=()):
                      f"parts are {', '.join(known)}")
   parts = list(modules) or [layer.name for layer in model.layers]
   counters = {} if modules else {"all": model}
-  counts = [(v, v.numpy()) for v in (model.stage, model.step, model.total_steps)]
+  # The weights alone: counters and optimizers stay as this run sets them.
+  own = [model.stage, model.step, model.total_steps]
+  for optimizer in model.optimizers().values():
+    own += [*optimizer.variables, optimizer.learning_rate]
+  own = [(v, v.numpy()) for v in own]
   if counters:
     root = tf.train.Checkpoint(model=model)
   else:
@@ -192,7 +196,7 @@ def warm_start(model, path, modules=()):
   except (AssertionError, ValueError) as error:
     raise ValueError(f"warm start: {source} doesn't fit: "
                      f"{str(error).splitlines()[0]}") from error
-  for variable, value in counts:
+  for variable, value in own:
     variable.assign(value)
   return source
 

@@ -119,16 +119,20 @@ def check(module, path, batch=2, tolerance=1e-4):
   Raises:
     RuntimeError: an output differs; names it.
   """
-  images = probe_images(module, batch)
-  expected = module.serving_default(tf.constant(images))
   loaded = tf.saved_model.load(path)
-  got = loaded.signatures["serving_default"](images=tf.constant(images))
-  for name, value in expected.items():
-    a, b = value.numpy(), got[name].numpy()
-    same = (np.allclose(a, b, rtol=tolerance, atol=tolerance)
-            if a.dtype.kind == "f" else np.array_equal(a, b))
-    if not same:
-      raise RuntimeError(f"the SavedModel's {name!r} differs from the model's")
+  probes = {
+      "serving_default": {"images": tf.constant(probe_images(module, batch))},
+      "serving_bytes": {"image_bytes": tf.constant([probe_bytes(module)])}}
+  for signature, inputs in probes.items():
+    expected = getattr(module, signature)(**inputs)
+    got = loaded.signatures[signature](**inputs)
+    for name, value in expected.items():
+      a, b = value.numpy(), got[name].numpy()
+      same = (np.allclose(a, b, rtol=tolerance, atol=tolerance)
+              if a.dtype.kind == "f" else np.array_equal(a, b))
+      if not same:
+        raise RuntimeError(f"{signature}: the SavedModel's {name!r} differs "
+                           "from the model's")
 
 
 def probe_images(module, batch):
@@ -137,6 +141,13 @@ def probe_images(module, batch):
   shape = (batch, *module.image_size, module.channels)
   rng = np.random.default_rng(0)
   return rng.uniform(low, high, shape).astype(np.float32)
+
+
+def probe_bytes(module):
+  """One of `probe_images` as a PNG."""
+  low, high = module.pixel_range
+  image = (probe_images(module, 1)[0] - low) / (high - low) * 255
+  return tf.io.encode_png(tf.cast(image, tf.uint8)).numpy()
 
 
 def write_warm_up(module, path):
@@ -152,12 +163,9 @@ def write_warm_up(module, path):
     from tensorflow_serving.apis import prediction_log_pb2
   except ImportError:
     return None
-  low, high = module.pixel_range
-  image = (probe_images(module, 1)[0] - low) / (high - low) * 255
-  encoded = tf.io.encode_png(tf.cast(image, tf.uint8)).numpy()
   requests = {
       "serving_default": {"images": tf.constant(probe_images(module, 1))},
-      "serving_bytes": {"image_bytes": tf.constant([encoded])}}
+      "serving_bytes": {"image_bytes": tf.constant([probe_bytes(module)])}}
   file = os.path.join(path, "assets.extra", "tf_serving_warmup_requests")
   os.makedirs(os.path.dirname(file), exist_ok=True)
   with tf.io.TFRecordWriter(file) as writer:

@@ -131,7 +131,7 @@ class GardenModel(tf.keras.Model):
       seed /= tf.cast(replicas, loss.dtype)
     scales = _scales_loss(optimizer)
     if scales:
-      seed *= tf.cast(optimizer.loss_scale, loss.dtype)
+      seed = optimizer.get_scaled_loss(seed)
     gradients = tape.gradient(loss, variables, output_gradients=seed)
     if scales:
       gradients = optimizer.get_unscaled_gradients(gradients)

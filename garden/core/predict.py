@@ -14,6 +14,8 @@ from garden.core import records
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".pgm")
 _BATCH = 64
+#: How the files begin that the signature takes as they are: PNG and JPEG.
+_SERVED = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 
 
 def find_images(paths):
@@ -80,6 +82,7 @@ def predict(model_dir, paths, output):
   # Bound to a name: the signature holds the weights only as long as the model.
   model = tf.saved_model.load(saved_model(model_dir))
   serve = model.signatures["serving_bytes"]
+  stems = _stems(files)
   rows, header = [], None
   for start in range(0, len(files), _BATCH):
     part = files[start:start + _BATCH]
@@ -89,7 +92,7 @@ def predict(model_dir, paths, output):
     for i, path in enumerate(part):
       row = {"image": path}
       for name in sorted(outputs):
-        row.update(_columns(name, outputs[name][i], path, output))
+        row.update(_columns(name, outputs[name][i], stems[start + i], output))
       header = header or list(row)
       rows.append(row)
   with records.atomic(output) as file:
@@ -116,9 +119,25 @@ def write_images(images, folder):
   return len(images)
 
 
+def _stems(files):
+  """Names for the images of each file, apart even if two files have one name."""
+  stems, seen = [], set()
+  for path in files:
+    stem = plain = os.path.splitext(os.path.basename(path))[0]
+    number = 1
+    while stem in seen:
+      number += 1
+      stem = f"{plain}-{number}"
+    seen.add(stem)
+    stems.append(stem)
+  return stems
+
+
 def _read(path):
-  """The bytes of an image that TensorFlow can decode; others become PNG."""
+  """The bytes of a PNG or a JPEG; other formats become PNG."""
   data = tf.io.read_file(path).numpy()
+  if not data.startswith(_SERVED):
+    return _as_png(path)
   try:
     tf.io.decode_image(data, expand_animations=False)
     return data
@@ -127,7 +146,7 @@ def _read(path):
 
 
 def _as_png(path):
-  """Re-encodes what Pillow reads (PGM, TIFF) as PNG."""
+  """Re-encodes what Pillow reads (GIF, BMP, PGM) as PNG."""
   import io  # Only for the rare formats.
 
   from PIL import Image
@@ -143,7 +162,7 @@ def _as_png(path):
                      "or save it as PNG or JPEG") from error
 
 
-def _columns(name, value, path, output):
+def _columns(name, value, stem, output):
   """The CSV cells of one output of one image."""
   if value.ndim == 0:
     return {name: value.item()}
@@ -152,7 +171,6 @@ def _columns(name, value, path, output):
       return {}
     return {f"{name}_{i}": v.item() for i, v in enumerate(value)}
   if value.ndim == 3 and value.shape[-1] in (1, 3):
-    stem = os.path.splitext(os.path.basename(path))[0]
     file = os.path.join(os.path.dirname(os.path.abspath(output)),
                         f"{stem}_{name}.png")
     pixels = np.clip(np.round(value * 255), 0, 255).astype(np.uint8)

@@ -11,6 +11,7 @@ import math
 import multiprocessing
 import os
 import platform
+import re
 import statistics
 import subprocess
 from typing import Any, Mapping, Optional, Sequence
@@ -38,6 +39,7 @@ class Entry:
       that is listed as "not run".
     variants: further bindings, each a run of its own that counts as a sample
       (the windows of people of Extended Yale B).
+    bindings: bindings of every run of the entry.
     setting: what distinguishes the row besides its method.
     minutes: planned minutes of all its runs on 2 cores.
   """
@@ -46,6 +48,7 @@ class Entry:
   method: Optional[str] = None
   seeds: int = 1
   variants: Sequence[str] = ("",)
+  bindings: Sequence[str] = ()
   setting: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   minutes: float = 1.0
 
@@ -53,12 +56,9 @@ class Entry:
     """`(name, seed, bindings)` of each run."""
     stem = os.path.splitext(self.gin_file)[0].replace("/", "-")
     for variant, seed in itertools.product(self.variants, range(self.seeds)):
-      bindings = [f"SEED = {seed}"]
-      name = f"{stem}-seed{seed}"
-      if variant:
-        bindings.append(variant)
-        name += "-" + "".join(c if c.isalnum() else "_" for c in variant)
-      yield name, seed, bindings
+      bindings = [*self.bindings, *([variant] if variant else [])]
+      marks = "".join("-" + re.sub(r"\W+", "_", b) for b in bindings)
+      yield f"{stem}{marks}-seed{seed}", seed, [f"SEED = {seed}", *bindings]
 
 
 @gin.configurable(module="garden")

@@ -39,15 +39,15 @@ def train(run, model_dir, config_text=None):
     records.check_config(model_dir, config_text)
   data = run.experiment.datasets()
   model = run.build(strategy)
-  if chief:
-    # Not before the data and the model are there: settings that they refuse
-    # leave no folder that would refuse the mended ones.
-    records.write_config(model_dir, config_text)
-    records.write_text(os.path.join(model_dir, "operative_config.gin"),
-                       gin.operative_config_str())
   calls, state = callbacks_lib.build(run, model, model_dir, config_text, chief)
   store = checkpoints_lib.Checkpoints(model, model_dir, state, strategy)
   _start(run, model, model_dir, store, chief)
+  if chief:
+    # Not before the data, the model and the warm start are there: settings that
+    # they refuse leave no config that would refuse the mended ones.
+    records.write_config(model_dir, config_text)
+    records.write_text(os.path.join(model_dir, "operative_config.gin"),
+                       gin.operative_config_str())
 
   saver = callbacks_lib.Checkpointing(store, run.save_every,
                                       run.steps_per_epoch)

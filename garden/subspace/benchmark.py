@@ -23,6 +23,35 @@ from garden.subspace import plain_recipe
 from garden.subspace.dscnet import DSCNet
 
 
+def both_steps(pixels, kernels, channels, initial, **weights):
+  """Makes both nets with the same first weights.
+
+  Args:
+    pixels: `[N, h, w, c]` float32.
+    kernels: odd kernel sizes, one a layer.
+    channels: channels, one a layer.
+    initial: the constant that C starts from.
+    **weights: `reconstruction_weight`, `norm_weight`, `expression_weight`.
+
+  Returns:
+    `(model, step, plain)`: the compiled `DSCNet`, ready to `fit` its stage
+    `finetune`; the plain `tf.function`; the plain (encoder, decoder, C).
+  """
+  shape = pixels.shape[1:]
+  encoder, decoder = plain_recipe.plain_autoencoder(shape, kernels, channels)
+  coefficients = tf.Variable(initial * tf.ones([len(pixels), len(pixels)]))
+  step = plain_recipe.plain_finetune_step(
+      pixels, encoder, decoder, coefficients, **weights)
+
+  model = DSCNet(*networks.conv_autoencoder(shape, kernels, channels), pixels,
+                 initial=initial, **weights)
+  model.compile(optimizer=FusedAdam(plain_recipe.LEARNING_RATE))
+  model.encoder.set_weights(encoder.get_weights())
+  model.decoder.set_weights(decoder.get_weights())
+  model.stage_name = "finetune"
+  return model, step, (encoder, decoder, coefficients)
+
+
 @gin.register(module="subspace")
 def step_benchmark(shape, kernels, channels, pixel_max, initial,
                    reconstruction_weight, expression_weight, steps=10,
@@ -45,21 +74,12 @@ def step_benchmark(shape, kernels, channels, pixel_max, initial,
   """
   pixels = np.random.default_rng(0).uniform(
       0, pixel_max, shape).astype(np.float32)
-  weights = dict(reconstruction_weight=reconstruction_weight,
-                 expression_weight=expression_weight)
-  encoder, decoder = plain_recipe.plain_autoencoder(shape[1:], kernels, channels)
-  coefficients = tf.Variable(initial * tf.ones([shape[0], shape[0]]))
-  step = plain_recipe.plain_finetune_step(
-      pixels, encoder, decoder, coefficients, **weights)
-
-  model = DSCNet(*networks.conv_autoencoder(shape[1:], kernels, channels),
-                 pixels, initial=initial, **weights)
-  model.compile(optimizer=FusedAdam(plain_recipe.LEARNING_RATE))
+  model, step, _ = both_steps(
+      pixels, kernels, channels, initial,
+      reconstruction_weight=reconstruction_weight,
+      expression_weight=expression_weight)
   model.steps_per_execution = steps_per_execution
-  model.encoder.set_weights(encoder.get_weights())
-  model.decoder.set_weights(decoder.get_weights())
-  model.stage_name = "finetune"
-  batches = data_lib.every_image(shape[0])(0)
+  batches = data_lib.every_image(len(pixels))(0)
 
   def ours(number):
     del number

@@ -115,7 +115,7 @@ class DSCNet(GardenModel):
     """Codes of all images, `[N, d]` float32, on the host."""
     return np.concatenate([
         self.encoder(self.images[i:i + batch_size]).numpy()
-        for i in range(0, len(self.images), batch_size)])
+        for i in range(0, len(self.images), batch_size)]).astype(np.float32)
 
   def coefficients(self):
     """C as it acts, `[N, N]` float32, on the host."""
@@ -148,7 +148,8 @@ class DSCNet(GardenModel):
     """All three terms on all images; on several replicas, each on its rows."""
     shared = tf.distribute.get_strategy().num_replicas_in_sync > 1
     with tf.GradientTape() as tape:
-      codes = self.encoder(self.images, training=True)
+      # C and its sums stay in single precision whatever the layers compute in.
+      codes = tf.cast(self.encoder(self.images, training=True), tf.float32)
       if shared:
         matrix = self.self_expression.rows(rows)
         images, targets = tf.gather(self.images, rows), tf.gather(codes, rows)

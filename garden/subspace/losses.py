@@ -15,13 +15,14 @@ def reconstruction(images, reconstructions):
 
   Args:
     images: `[batch, h, w, c]` float32, in the method's pixel range.
-    reconstructions: likewise.
+    reconstructions: likewise, or in half precision.
 
   Returns:
-    Float scalar.
+    Float32 scalar: half precision couldn't hold the sum.
   """
   # A kernel of its own: one pass, and one for its gradient.
-  return 2.0 * tf.nn.l2_loss(reconstructions - images)
+  return 2.0 * tf.nn.l2_loss(
+      tf.cast(reconstructions, tf.float32) - images)
 
 
 def self_expression(codes, expressed):

@@ -127,17 +127,21 @@ class ConvDecoder(tf.keras.layers.Layer):
     image_shape: (h, w, c) of the images.
     output_activation: activation of the image: "relu" as published, or
       "linear".
+    output_bias: first value of the output's bias. With a ReLU there and 0, some
+      of the stride's phases often start negative on all images and never learn;
+      the mean pixel starts them alive.
     **kwargs: of `tf.keras.layers.Layer`.
   """
 
   def __init__(self, kernels, channels, image_shape, output_activation="relu",
-               **kwargs):
+               output_bias=0.0, **kwargs):
     super().__init__(**kwargs)
     check_layers(kernels, channels)
     self.kernels = tuple(kernels)
     self.channels = tuple(channels)
     self.image_shape = tuple(image_shape)
     self.output_activation = output_activation
+    self.output_bias = float(output_bias)
     height, width, colours = self.image_shape
     depth = len(self.kernels)
     rows = layer_sizes(height, depth)[::-1]
@@ -153,6 +157,8 @@ class ConvDecoder(tf.keras.layers.Layer):
       self.convolutions.append(tf.keras.layers.Conv2DTranspose(
           count, kernel, strides=_STRIDE, padding="same",
           output_padding=padding,
+          bias_initializer=tf.keras.initializers.Constant(
+              self.output_bias if i == depth - 1 else 0.0),
           activation=output_activation if i == depth - 1 else "relu"))
 
   def call(self, codes):
@@ -166,11 +172,12 @@ class ConvDecoder(tf.keras.layers.Layer):
     """The arguments of the constructor."""
     return {**super().get_config(), "kernels": self.kernels,
             "channels": self.channels, "image_shape": self.image_shape,
-            "output_activation": self.output_activation}
+            "output_activation": self.output_activation,
+            "output_bias": self.output_bias}
 
 
 def conv_autoencoder(image_shape, kernels, channels, code_activation="relu",
-                     output_activation="relu"):
+                     output_activation="relu", output_bias=0.0):
   """Makes an encoder and its mirror.
 
   Args:
@@ -179,13 +186,14 @@ def conv_autoencoder(image_shape, kernels, channels, code_activation="relu",
     channels: channels, one a layer.
     code_activation: "relu" as published, or "linear".
     output_activation: "relu" as published, or "linear".
+    output_bias: first value of the output's bias; the mean pixel is a good one.
 
   Returns:
     `(ConvEncoder, ConvDecoder)`.
   """
   return (ConvEncoder(kernels, channels, code_activation, name="encoder"),
           ConvDecoder(kernels, channels, image_shape, output_activation,
-                      name="decoder"))
+                      output_bias, name="decoder"))
 
 
 def dense_autoencoder(n_features, units):

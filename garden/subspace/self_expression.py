@@ -49,7 +49,9 @@ class SelfExpression(tf.keras.layers.Layer):
   def matrix(self):
     """C as it acts, `[n, n]`: without its diagonal where that is forbidden."""
     if self.zero_diagonal:
-      return tf.linalg.set_diag(self.coefficients, tf.zeros([self.n_samples]))
+      matrix = tf.convert_to_tensor(self.coefficients)
+      return tf.linalg.set_diag(
+          matrix, tf.zeros([self.n_samples], matrix.dtype))
     return tf.convert_to_tensor(self.coefficients)
 
   def rows(self, indices):
@@ -58,7 +60,8 @@ class SelfExpression(tf.keras.layers.Layer):
     Args:
       indices: `[m]` int, consecutive.
     """
-    block = self.coefficients[indices[0]:indices[0] + tf.shape(indices)[0]]
+    count = tf.shape(indices, out_type=indices.dtype)[0]
+    block = self.coefficients[indices[0]:indices[0] + count]
     if self.zero_diagonal:
       block *= 1.0 - tf.one_hot(indices, self.n_samples)
     return block

@@ -29,11 +29,15 @@ class Network:
     channels: channels, one a layer.
     code_activation: "relu" as published, or "linear".
     output_activation: "relu" as published, or "linear".
+    output_bias: first value of the output's bias, see `networks.ConvDecoder`.
+      On [0, 1] the mean pixel; on [0, 255] it would weigh so much more than the
+      first codes that these stay small, which the method's weights forbid: 0.
   """
   kernels: Optional[Sequence[int]] = None
   channels: Optional[Sequence[int]] = None
   code_activation: str = "relu"
   output_activation: str = "relu"
+  output_bias: float = 0.0
 
   def build(self, images):
     """Makes `(encoder, decoder)` for `[N, h, w, c]` images."""
@@ -43,7 +47,8 @@ class Network:
           images.shape[1:3], len(images))
     return networks.conv_autoencoder(
         images.shape[1:], kernels, channels, self.code_activation,
-        self.output_activation)
+        self.output_activation,
+        self.output_bias)
 
 
 @gin.register(module="subspace")
@@ -125,7 +130,7 @@ class Affinity:
         zero_diagonal=self.zero_diagonal, count=self.count)
 
 
-def scale_features(features, scaling):
+def scale_features(features, scaling, reference=None):
   """Scales features before a self-expression problem is solved on them.
 
   Args:
@@ -133,6 +138,8 @@ def scale_features(features, scaling):
     scaling: "none"; "unit" divides each row by its l2 norm; "standardized"
       first subtracts each column's mean and divides it by
       `sqrt(sd^2 + 0.01 mean(sd^2))`, so that a dead unit isn't blown up.
+    reference: `[M, ...]`, features whose means and deviations are used, for
+      samples that came later; the features themselves when None.
 
   Returns:
     `[N, d]` float64.
@@ -144,8 +151,11 @@ def scale_features(features, scaling):
     raise ValueError(f"scaling is {scaling!r}; it must be one of {SCALINGS}")
   features = np.asarray(features, np.float64).reshape(len(features), -1)
   if scaling == "standardized":
-    variance = features.var(axis=0)
-    features = features - features.mean(axis=0)
+    if reference is None:
+      reference = features
+    reference = np.asarray(reference, np.float64).reshape(len(reference), -1)
+    variance = reference.var(axis=0)
+    features = features - reference.mean(axis=0)
     features /= np.sqrt(variance + 0.01 * variance.mean() + 1e-12)
   if scaling != "none":
     norms = np.linalg.norm(features, axis=1, keepdims=True)

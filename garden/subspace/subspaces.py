@@ -77,9 +77,9 @@ class SubspaceClassifier(tf.Module):
       A dict: `cluster` `[n]` int64, `code` `[n, d]`, `distance` `[n, K]` in
       [0, 1], `reconstruction_error` `[n]`, the mean squared error a pixel.
     """
-    codes = self._encode(images)
+    codes = tf.cast(self._encode(images), tf.float32)
     away = distances(codes, self.bases)
-    error = tf.square(self._decode(codes) - images)
+    error = tf.square(tf.cast(self._decode(codes), tf.float32) - images)
     return {
         "cluster": tf.argmin(away, axis=1, output_type=tf.int64),
         "code": codes, "distance": away,

@@ -96,7 +96,7 @@ def test_variables_without_a_gradient_are_left_alone():
 
 
 @pytest.mark.parametrize("clip_norm", [None, 0.7])
-def test_a_second_optimizer_is_scaled_and_unscaled_in_half_precision(clip_norm):
+def test_a_second_optimizer_is_scaled_and_unscaled_in_half_precision(clip_norm, caplog):
   tf.keras.mixed_precision.set_global_policy("mixed_float16")
   net, _ = _fit(second=True, steps=1, clip_norm=clip_norm)
   scaled = tf.keras.mixed_precision.LossScaleOptimizer
@@ -107,6 +107,7 @@ def test_a_second_optimizer_is_scaled_and_unscaled_in_half_precision(clip_norm):
   np.testing.assert_allclose(net.w.numpy(), w, rtol=1e-5)
   np.testing.assert_allclose(net.bias.numpy(), bias, rtol=1e-5)
   assert net.add_optimizer(net.second) is net.second  # never wrapped twice
+  assert "get_scaled_loss" not in caplog.text  # Keras's warning that a loss went unscaled
 
 
 def test_a_half_precision_gradient_that_would_vanish_is_kept_by_the_scale():

@@ -1,0 +1,181 @@
+"""Tests of tables of results: which runs, aggregation, resuming, Markdown."""
+
+import statistics
+
+import pytest
+
+from garden.core import config
+from garden.core import records
+from garden.core import reproduce
+
+_ENTRIES = [
+  {"experiment": "digits", "gin_file": "subspace/tiny.gin", "method": "net", "seeds": 2},
+  {"experiment": "digits", "gin_file": "subspace/other.gin", "seeds": 1, "minutes": 0.5},
+  {"experiment": "late", "gin_file": "subspace/late.gin", "method": "slow", "seeds": 0},
+  {
+    "experiment": "windows", "gin_file": "subspace/tiny.gin", "method": "net", "minutes": 3,
+    "variants": ("FIRST = 0", "FIRST = 14"), "setting": {"k": 10},
+  },
+]  # fmt: skip
+
+
+def _table(**changes):
+  settings = {
+    "room": "toy",
+    "entries": _ENTRIES,
+    "paper": {"digits": {"net": {"error_percent": 14.0}}},
+    "metrics": ("error_percent", "nmi"),
+    "notes": ("A note.",),
+  }
+  return reproduce.Reproduction(**{**settings, **changes})
+
+
+def _finish(folder, name, rows, seed=0, seconds=2.0):
+  records.write_json(folder / "runs" / name / "reproduced.json", {
+    "rows": rows, "seed": seed, "seconds": seconds, "revision": "abc",
+    "environment": {"python": "3.11"},
+  })  # fmt: skip
+
+
+def _rows(error, **more):
+  return [{"metric": "error_percent", "value": error, **more}, {"metric": "nmi", "value": 0.5, **more}]
+
+
+@pytest.fixture
+def finished(tmp_path):
+  """A folder in which all runs of the table are done."""
+  _finish(tmp_path, "subspace-tiny-seed0", _rows(10.0) + _rows(30.0, method="ridge"))
+  _finish(tmp_path, "subspace-tiny-seed1", _rows(14.0) + _rows(30.0, method="ridge"), 1, 4.0)
+  _finish(tmp_path, "subspace-other-seed0", _rows(7.0, method="a") + _rows(8.0, method="b"))
+  _finish(tmp_path, "subspace-tiny-seed0-FIRST___0", _rows(1.0))
+  _finish(tmp_path, "subspace-tiny-seed0-FIRST___14", _rows(2.0))
+  return tmp_path
+
+
+def test_the_runs_of_an_entry_are_its_seeds_and_variants():
+  entries = _table().select()
+  assert list(entries[0].runs()) == [
+    ("subspace-tiny-seed0", 0, ["SEED = 0"]), ("subspace-tiny-seed1", 1, ["SEED = 1"]),
+  ]  # fmt: skip
+  assert list(entries[2].runs()) == []
+  assert list(entries[3].runs()) == [
+    ("subspace-tiny-seed0-FIRST___0", 0, ["SEED = 0", "FIRST = 0"]),
+    ("subspace-tiny-seed0-FIRST___14", 0, ["SEED = 0", "FIRST = 14"]),
+  ]
+
+
+def test_rows_are_means_with_their_error_of_the_mean(finished):
+  table = _table()
+  rows, _ = reproduce.rows_of(table, str(finished), table.select())
+  by_name = {(r["experiment"], r["method"], r["metric"]): r for r in rows}
+  row = by_name["digits", "net", "error_percent"]
+  assert row["mean"] == 12.0 and row["n"] == 2 and row["values"] == [10.0, 14.0]
+  assert row["sem"] == pytest.approx(statistics.stdev([10, 14]) / 2**0.5, abs=1e-4)
+  assert row["paper"] == 14.0 and row["seeds"] == [0, 1] and row["seconds"] == 3.0
+  assert row["revision"] == "abc" and row["setting"] == {}
+  assert by_name["digits", "net", "nmi"]["paper"] is None
+  # Of a run that measures several the named method alone is taken, or all with a name.
+  assert ("digits", "ridge", "error_percent") not in by_name
+  assert by_name["digits", "a", "error_percent"]["sem"] is None
+  assert by_name["digits", "b", "error_percent"]["mean"] == 8.0
+  windows = by_name["windows", "net", "error_percent"]
+  assert (windows["mean"], windows["n"], windows["setting"]) == (1.5, 2, {"k": 10})
+
+
+def test_the_table_is_written_as_json_and_markdown(finished):
+  table = _table()
+  paths = reproduce.write(table, str(finished), table.select())
+  assert [p.rsplit("/", 1)[1] for p in paths] == ["toy.json", "toy.md"]
+  result = records.read_json(paths[0])
+  assert set(result) == {"environment", "rows"} and result["environment"] == {"python": "3.11"}
+  assert set(result["rows"][0]) >= {
+    "experiment", "method", "setting", "metric", "paper", "mean", "sem", "n", "seconds", "seeds",
+    "revision",
+  }  # fmt: skip
+  text = (finished / "toy.md").read_text()
+  lines = [[c.strip() for c in line.split("|")[1:-1]] for line in text.splitlines() if "|" in line]
+  assert ["method", "paper error_percent", "error_percent", "nmi", "n", "seconds a run"] in lines
+  assert ["net", "14.00", "12.00 ± 2.00", "0.50 ± 0.00", "2", "3.0"] in lines
+  assert ["net k=10", "", "1.50 ± 0.50", "0.50 ± 0.00", "2", "2.0"] in lines
+  assert ["slow", "not run", "", "", "", ""] in lines
+  assert [line for line in text.splitlines() if line.startswith("## ")] == [
+    "## digits", "## late", "## windows",
+  ]  # fmt: skip
+  assert text.rstrip().endswith("A note.")
+
+
+def test_other_experiments_rows_stay(finished):
+  table = _table()
+  reproduce.write(table, str(finished), table.select(["windows"]))
+  reproduce.write(table, str(finished), table.select(["digits"]))
+  rows = records.read_json(finished / "toy.json")["rows"]
+  assert [r["experiment"] for r in rows] == ["digits"] * 6 + ["windows"] * 2
+  _finish(finished, "subspace-tiny-seed0-FIRST___0", _rows(3.0))
+  reproduce.write(table, str(finished), table.select(["windows"]))
+  rows = records.read_json(finished / "toy.json")["rows"]
+  assert len(rows) == 8 and rows[-2]["mean"] == 2.5
+
+
+def test_finished_runs_are_not_done_again_and_missing_ones_are(finished, monkeypatch):
+  done = []
+
+  def run(target, gin_file, bindings, folder, seed):
+    done.append((gin_file, bindings))
+    _finish(finished, folder.rsplit("/", 1)[1], _rows(20.0), seed)
+
+  monkeypatch.setattr(reproduce, "_in_process", run)
+  reproduce.reproduce(_table(), str(finished))
+  assert done == []
+  (finished / "runs" / "subspace-tiny-seed1" / "reproduced.json").unlink()
+  reproduce.reproduce(_table(), str(finished))
+  assert done == [("subspace/tiny.gin", ["SEED = 1"])]
+  row = records.read_json(finished / "toy.json")["rows"][0]
+  assert row["mean"] == 15.0
+
+
+def test_the_listing_has_the_planned_minutes():
+  lines = reproduce.listing(_table())
+  assert len(lines) == 5
+  assert lines[0].split() == ["digits", "net", "2", "runs", "1", "min", "subspace/tiny.gin"]
+  assert "(several)" in lines[1] and "0.5 min" in lines[1]
+  assert "not run" in lines[2]
+  assert lines[-1] == "4.5 minutes planned on 2 cores"
+  assert reproduce.listing(_table(), ["late"])[-1] == "0 minutes planned on 2 cores"
+
+
+def test_an_unknown_experiment_or_room_is_told_with_the_known_ones():
+  with pytest.raises(ValueError, match=r"no experiment 'digit'; .*did you mean digits\?"):
+    _table().select(["digit"])
+  with pytest.raises(ValueError, match=r"no room 'toys' with a table"):
+    reproduce.load("toys")
+
+
+def test_one_run_trains_evaluates_and_records(tiny_copy, tmp_path):
+  # Beside the trained folder, so that `train` finds nothing left to do.
+  text = (tiny_copy / "config.gin").read_text()
+  bindings = ["SEED = 0"]
+  assert config.load(["subspace/tiny.gin"], bindings) in text
+  reproduce.run_one("subspace/tiny.gin", bindings, str(tiny_copy), 0)
+  result = records.read_json(tiny_copy / "reproduced.json")
+  assert {row["metric"] for row in result["rows"]} >= {"error_percent", "nmi"}
+  assert result["seconds"] > 0 and result["seed"] == 0
+  assert result["environment"]["tensorflow"].startswith("2.15")
+  assert result["revision"]
+
+
+@pytest.mark.torture
+def test_two_seeds_in_processes_of_their_own(tmp_path):
+  entries = [{"experiment": "digits", "gin_file": "subspace/tiny.gin", "method": "net", "seeds": 2}]
+  table = _table(entries=entries)
+  reproduce.reproduce(table, str(tmp_path))
+  (row,) = [r for r in records.read_json(tmp_path / "toy.json")["rows"]
+            if (r["method"], r["metric"]) == ("net", "error_percent")]  # fmt: skip
+  assert row["n"] == 2 and row["sem"] > 0 and row["seeds"] == [0, 1]
+
+
+@pytest.mark.torture
+def test_a_run_that_fails_is_named(tmp_path):
+  entries = [{"experiment": "digits", "gin_file": "subspace/tiny.gin", "method": "net",
+              "variants": ("N_CLUSTERS = 1",)}]  # fmt: skip
+  with pytest.raises(ValueError, match=r"runs/subspace-tiny-seed0-N_CLUSTERS___1 ended with exit"):
+    reproduce.reproduce(_table(entries=entries), str(tmp_path))
