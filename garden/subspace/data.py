@@ -52,12 +52,19 @@ class Source:
       An `Images` whose pixels, `[N, h, w, c]` float32, are in [0, pixel_max].
 
     Raises:
-      ValueError: K < 2, N < K, or images that can't be clustered.
+      ValueError: K < 2, N < K, a setting out of range, or images that can't be clustered.
       FileNotFoundError: they aren't there.
     """
     if self.n_clusters < 2:
       raise ValueError(f"n_clusters is {self.n_clusters}; clustering needs at "
                        "least 2 groups")
+    for name, least in (("first_class", 0), ("per_class", 1)):
+      value = getattr(self, name)
+      if value is not None and value < least:
+        raise ValueError(f"{name} is {value}; it must be at least {least}")
+    if not self.pixel_max > 0:
+      raise ValueError(f"pixel_max is {self.pixel_max}; it must be positive, "
+                       "like 1 or 255")
     if self.dataset in catalog.NAMES:
       images = catalog.load(self.dataset, self.data_dir)
     else:

@@ -25,6 +25,7 @@ import random
 
 import numpy as np
 import tensorflow as tf
+import threadpoolctl
 from sklearn import base
 from sklearn.utils import check_random_state
 from sklearn.utils import validation
@@ -40,6 +41,9 @@ from garden.subspace.dscnet import DSCNet
 # Tracing a graph takes about as long as so many eager steps.
 _EAGER_STEPS = 30
 _STEPS_PER_EXECUTION = 100
+# Up to here a second BLAS thread gains nothing on N x N matrices, and waiting
+# for it on a busy machine was seen to cost seconds.
+_ONE_THREAD_SAMPLES = 1000
 
 
 class DeepSubspaceClustering(base.ClusterMixin, base.BaseEstimator):
@@ -59,8 +63,9 @@ class DeepSubspaceClustering(base.ClusterMixin, base.BaseEstimator):
     p: norm of C, 1 or 2.
     zero_diagonal: forbid a sample to express itself; False is the published
       code's choice for p = 2.
-    lam: "closed_form": weight of `||C||^2` against `||Z - C Z||^2`, > 0, in
-      units of the squared length of a scaled code.
+    lam: "closed_form": weight of `||C||^2` against `||Z - C Z||^2`, > 0. None
+      stands for 0.03 N/K: the Gram matrix of a cluster's codes of length 1 has
+      eigenvalues that grow with its members, so the weight has to.
     scaling: "closed_form": scaling of the codes, "standardized", "unit" or
       "none", see `settings.scale_features`. With "gradient" codes stay as they
       are.
@@ -97,11 +102,11 @@ class DeepSubspaceClustering(base.ClusterMixin, base.BaseEstimator):
   """
 
   def __init__(self, n_clusters=8, *, image_shape=None, solver="closed_form",
-               p=2, zero_diagonal=True, lam=3.0, scaling="standardized",
-               norm_weight=1.5e-5, expression_weight=0.2, pretrain_steps=2000,
+               p=2, zero_diagonal=True, lam=None, scaling="unit",
+               norm_weight=1.5e-5, expression_weight=0.2, pretrain_steps=1500,
                finetune_steps=None, batch_size=16, pretrain_learning_rate=1.5e-2,
                finetune_learning_rate=1e-3, kernels=None, channels=None,
-               count=8, alpha=0.2, dim=3, exponent=1.0, eye=False,
+               count=16, alpha=0.2, dim=12, exponent=4.0, eye=False,
                random_state=None, verbose=0):
     self.n_clusters = n_clusters
     self.image_shape = image_shape
@@ -149,18 +154,10 @@ class DeepSubspaceClustering(base.ClusterMixin, base.BaseEstimator):
     inputs = self._inputs(X)
     self._n_fitted = len(X)
     model = self._build(inputs, rng)
-    self._train(model, inputs, rng)
-    self.embedding_ = model.codes()
-    self.coefficients_ = model.coefficients()
-    if not (np.isfinite(self.embedding_).all()
-            and np.isfinite(self.coefficients_).all()):
-      raise ValueError(
-          "training diverged: codes or coefficients aren't finite; lower "
-          f"pretrain_learning_rate ({self.pretrain_learning_rate}) or "
-          f"finetune_learning_rate ({self.finetune_learning_rate})")
-    # Arrays alone are kept, so that the estimator pickles and copies.
-    self._encoder_weights = model.encoder.get_weights()
-    self._group()
+    self._pretrain(model, len(X), rng)
+    with threadpoolctl.threadpool_limits(
+        1 if len(X) <= _ONE_THREAD_SAMPLES else None, user_api="blas"):
+      self._solve(model)
     return self
 
   def predict(self, X):  # noqa: N803
@@ -191,8 +188,9 @@ class DeepSubspaceClustering(base.ClusterMixin, base.BaseEstimator):
       if steps is not None and steps < 0:
         raise ValueError(f"{name}={steps} must be 0 or more")
     for name in ("lam", "batch_size", "dim"):
-      if not getattr(self, name) > 0:
-        raise ValueError(f"{name}={getattr(self, name)} must be above 0")
+      value = getattr(self, name)
+      if value is not None and not value > 0:
+        raise ValueError(f"{name}={value} must be above 0")
     shape = self._image_shape()
     if shape is not None and np.prod(shape) != n_features:
       raise ValueError(
@@ -248,13 +246,16 @@ class DeepSubspaceClustering(base.ClusterMixin, base.BaseEstimator):
         initial_learning_rate=0.0, warmup_target=self.pretrain_learning_rate,
         warmup_steps=warm_up, decay_steps=max(self.pretrain_steps - warm_up, 1))
     closed = self.solver == "closed_form"
+    lam = self.lam
+    if lam is None:
+      lam = 0.03 * len(inputs) / self.n_clusters
     # Keras's initializers take seeds from Python's generator, which is the
     # caller's.
     state = random.getstate()
     encoder, decoder = self._autoencoder(inputs.mean())
     model = DSCNet(
         encoder, decoder, inputs, p=self.p, zero_diagonal=self.zero_diagonal,
-        norm_weight=self.lam if closed else self.norm_weight,
+        norm_weight=lam if closed else self.norm_weight,
         expression_weight=2.0 if closed else self.expression_weight,
         solver=self.solver, scaling=self.scaling if closed else "none",
         pretrain_optimizer=FusedAdam(schedule))
@@ -266,27 +267,45 @@ class DeepSubspaceClustering(base.ClusterMixin, base.BaseEstimator):
                   steps_per_execution=_STEPS_PER_EXECUTION)
     return model
 
-  def _train(self, model, inputs, rng):
-    """Runs both stages."""
-    count = len(inputs)
+  def _pretrain(self, model, count, rng):
+    """Trains the autoencoder on mini-batches."""
     steps = self.pretrain_steps
     if steps:
-      batches = tf.data.Dataset.from_tensor_slices(
-          _orders(count, min(self.batch_size, count), steps, rng))
-      self._fit_stage(model, "pretrain", steps, batches)
+      order = _orders(count, min(self.batch_size, count), steps, rng)
+      self._fit_stage(model, "pretrain", steps,
+                      tf.data.Dataset.from_tensor_slices(order))
+
+  def _finetune(self, model):
+    """Solves for C, or trains it on all samples."""
     model.begin_stage("finetune")
     steps = self.finetune_steps
     if steps is None:
       steps = 0 if self.solver == "closed_form" else 700
     if steps:
-      batches = tf.data.Dataset.from_tensors(np.arange(count)).repeat()
-      self._fit_stage(model, "finetune", steps, batches)
+      rows = np.arange(len(model.images))
+      self._fit_stage(model, "finetune", steps,
+                      tf.data.Dataset.from_tensors(rows).repeat())
 
   def _fit_stage(self, model, name, steps, batches):
     model.stage_name = name
     model.run_eagerly = steps <= _EAGER_STEPS
     model.make_train_function(force=True)
     model.fit(batches, steps_per_epoch=steps, verbose=2 if self.verbose else 0)
+
+  def _solve(self, model):
+    """From codes to coefficients, and from these to groups."""
+    self._finetune(model)
+    self.embedding_ = model.codes()
+    self.coefficients_ = model.coefficients()
+    if not (np.isfinite(self.embedding_).all()
+            and np.isfinite(self.coefficients_).all()):
+      raise ValueError(
+          "training diverged: codes or coefficients aren't finite; lower "
+          f"pretrain_learning_rate ({self.pretrain_learning_rate}) or "
+          f"finetune_learning_rate ({self.finetune_learning_rate})")
+    # Arrays alone are kept, so that the estimator pickles and copies.
+    self._encoder_weights = model.encoder.get_weights()
+    self._group()
 
   def _group(self):
     """From `coefficients_` to labels, affinity and subspaces."""

@@ -76,9 +76,9 @@ class Pretraining:
   learning_rate: float = 2e-3
   cosine: bool = False
   warm_up_steps: int = 50
-  min_improvement: float = 0.01
+  min_improvement: float = 0.02
   patience: int = 3
-  floor: float = 1e-4
+  floor: float = 5e-4
 
   def optimizer(self):
     """Makes the optimizer of the first stage."""

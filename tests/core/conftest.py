@@ -102,7 +102,9 @@ class Toy(experiment_lib.Experiment):
     return [report.Text("Curve", f"{len(model.training_log)} lines")]
 
   def signatures(self, model):
-    outputs = lambda images: {"mean": model(images), "twice": 2.0 * images}
+    def outputs(images):
+      return {"mean": model(images), "twice": 2.0 * images}
+
     return export.ServingModule(model, outputs, (_SIZE, _SIZE), 1, (0, 1))
 
   def predictions(self, model, data):

@@ -194,7 +194,8 @@ def test_log_step_counts_and_averages_over_an_epoch():
 def test_fit_logs_the_mean_of_the_steps_and_counts_each_once(strategy):
   net, history = _fit(strategy, steps=3)
   one, _ = _fit(steps=3)
-  losses = [np.mean((_X @ w + b - _Y) ** 2) for w, b in (_by_hand("mean", steps=n) for n in range(3))]
+  weights = [_by_hand("mean", steps=n) for n in range(3)]
+  losses = [np.mean((_X @ w + bias - _Y) ** 2) for w, bias in weights]
   np.testing.assert_allclose(history["loss"], [np.mean(losses)], rtol=1e-5)
   assert int(net.step.numpy()) == int(net.total_steps.numpy()) == 3
   np.testing.assert_allclose(net.w.numpy(), one.w.numpy(), rtol=1e-5)

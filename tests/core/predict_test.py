@@ -16,13 +16,16 @@ _PIXELS = np.arange(16, dtype=np.uint8).reshape(4, 4) * 17
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
   """A SavedModel of 4 x 4 grey images: mean, a short and a long vector, an image."""
-  outputs = lambda x: {
-    "mean": tf.reduce_mean(x, axis=[1, 2, 3]),
-    "label": tf.argmax(tf.reshape(x, [-1, 16]), axis=1),
-    "rows": tf.reduce_mean(x, axis=[2, 3]),
-    "long": tf.zeros([tf.shape(x)[0], 65]),
-    "copy": 1.5 * x,
-  }
+
+  def outputs(x):
+    return {
+      "mean": tf.reduce_mean(x, axis=[1, 2, 3]),
+      "label": tf.argmax(tf.reshape(x, [-1, 16]), axis=1),
+      "rows": tf.reduce_mean(x, axis=[2, 3]),
+      "long": tf.zeros([tf.shape(x)[0], 65]),
+      "copy": 1.5 * x,
+    }
+
   module = export.ServingModule(tf.Module(), outputs, (4, 4), 1, (0, 1))
   path = tmp_path_factory.mktemp("saved") / "export" / "12"
   tf.saved_model.save(module, str(path), signatures=module.signatures())

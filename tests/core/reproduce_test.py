@@ -38,7 +38,8 @@ def _finish(folder, name, rows, seed=0, seconds=2.0):
 
 
 def _rows(error, **more):
-  return [{"metric": "error_percent", "value": error, **more}, {"metric": "nmi", "value": 0.5, **more}]
+  values = {"error_percent": error, "nmi": 0.5}
+  return [{"metric": metric, "value": value, **more} for metric, value in values.items()]
 
 
 @pytest.fixture

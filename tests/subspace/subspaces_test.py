@@ -64,7 +64,10 @@ def classifier():
   codes, labels = _three_subspaces(30)
   bases = subspaces.cluster_bases(codes, labels, 2)
   flat = tf.keras.layers.Flatten()
-  decode = lambda z: 0.5 * tf.reshape(z, [-1, 2, 5, 1])
+
+  def decode(codes):
+    return 0.5 * tf.reshape(codes, [-1, 2, 5, 1])
+
   return subspaces.SubspaceClassifier(flat, decode, bases, [flat])
 
 
