@@ -140,6 +140,7 @@ def reproduce(table, output_dir, experiments=()):
         continue
       print(f"== {entry.experiment} {entry.method or ''} {name}", flush=True)
       _in_process(run_one, entry.gin_file, bindings, folder, seed)
+      write(table, output_dir, entries)
   return write(table, output_dir, entries)
 
 

@@ -8,6 +8,8 @@ channel: see the model card).
 
 import tensorflow as tf
 
+from garden.subspace import transposed
+
 _STRIDE = 2
 
 
@@ -154,7 +156,7 @@ class ConvDecoder(tf.keras.layers.Layer):
       # `same` gives (in - 1) * 2 + 1 with odd kernels and no padding.
       padding = (rows[i + 1] - (_STRIDE * (rows[i] - 1) + 1),
                  columns[i + 1] - (_STRIDE * (columns[i] - 1) + 1))
-      self.convolutions.append(tf.keras.layers.Conv2DTranspose(
+      self.convolutions.append(transposed.Conv2DTranspose(
           count, kernel, strides=_STRIDE, padding="same",
           output_padding=padding,
           bias_initializer=tf.keras.initializers.Constant(

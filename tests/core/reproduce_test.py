@@ -48,8 +48,8 @@ def finished(tmp_path):
   _finish(tmp_path, "subspace-tiny-seed0", _rows(10.0) + _rows(30.0, method="ridge"))
   _finish(tmp_path, "subspace-tiny-seed1", _rows(14.0) + _rows(30.0, method="ridge"), 1, 4.0)
   _finish(tmp_path, "subspace-other-seed0", _rows(7.0, method="a") + _rows(8.0, method="b"))
-  _finish(tmp_path, "subspace-tiny-seed0-FIRST___0", _rows(1.0))
-  _finish(tmp_path, "subspace-tiny-seed0-FIRST___14", _rows(2.0))
+  _finish(tmp_path, "subspace-tiny-FIRST_0-seed0", _rows(1.0))
+  _finish(tmp_path, "subspace-tiny-FIRST_14-seed0", _rows(2.0))
   return tmp_path
 
 
@@ -60,8 +60,8 @@ def test_the_runs_of_an_entry_are_its_seeds_and_variants():
   ]  # fmt: skip
   assert list(entries[2].runs()) == []
   assert list(entries[3].runs()) == [
-    ("subspace-tiny-seed0-FIRST___0", 0, ["SEED = 0", "FIRST = 0"]),
-    ("subspace-tiny-seed0-FIRST___14", 0, ["SEED = 0", "FIRST = 14"]),
+    ("subspace-tiny-FIRST_0-seed0", 0, ["SEED = 0", "FIRST = 0"]),
+    ("subspace-tiny-FIRST_14-seed0", 0, ["SEED = 0", "FIRST = 14"]),
   ]
 
 
@@ -111,7 +111,7 @@ def test_other_experiments_rows_stay(finished):
   reproduce.write(table, str(finished), table.select(["digits"]))
   rows = records.read_json(finished / "toy.json")["rows"]
   assert [r["experiment"] for r in rows] == ["digits"] * 6 + ["windows"] * 2
-  _finish(finished, "subspace-tiny-seed0-FIRST___0", _rows(3.0))
+  _finish(finished, "subspace-tiny-FIRST_0-seed0", _rows(3.0))
   reproduce.write(table, str(finished), table.select(["windows"]))
   rows = records.read_json(finished / "toy.json")["rows"]
   assert len(rows) == 8 and rows[-2]["mean"] == 2.5
@@ -178,5 +178,5 @@ def test_two_seeds_in_processes_of_their_own(tmp_path):
 def test_a_run_that_fails_is_named(tmp_path):
   entries = [{"experiment": "digits", "gin_file": "subspace/tiny.gin", "method": "net",
               "variants": ("N_CLUSTERS = 1",)}]  # fmt: skip
-  with pytest.raises(ValueError, match=r"runs/subspace-tiny-seed0-N_CLUSTERS___1 ended with exit"):
+  with pytest.raises(ValueError, match=r"runs/subspace-tiny-N_CLUSTERS_1-seed0 ended with exit"):
     reproduce.reproduce(_table(entries=entries), str(tmp_path))
