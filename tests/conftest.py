@@ -23,7 +23,8 @@ def pytest_collection_finish(session):
   tf = sys.modules.get("tensorflow")
   if tf is None or not session.items:
     return
-  tf.config.threading.set_inter_op_parallelism_threads(2)
+  # More than the devices: a replica that waits for the other one keeps a thread.
+  tf.config.threading.set_inter_op_parallelism_threads(4)
   tf.config.threading.set_intra_op_parallelism_threads(1)
   cpu = tf.config.list_physical_devices("CPU")[0]
   tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)

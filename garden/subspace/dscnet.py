@@ -14,6 +14,8 @@ belongs to the N images that it was made for.
 Deviations from the published code, with reasons:
   - pre-training in mini-batches, ended by a rule on the reconstruction error
     (theirs is an endless full-batch loop, ended by eye);
+  - pre-training may train several autoencoders at once, of which the one with
+    the lowest reconstruction error goes on (small ReLU nets lose channels);
   - `zero_diagonal` may be asked for with p = 2 too (the equation has it, the
     published L2 code hasn't);
   - with `solver="closed_form"`, C is set to the minimiser of its own two terms
@@ -51,6 +53,8 @@ class DSCNet(GardenModel):
     scaling: of the codes before the closed form, see
       `settings.scale_features`.
     pretrain_optimizer: optimizer of the first stage.
+    restarts: further (encoder, decoder) pairs, pre-trained on the same batches;
+      `finetune` begins with the pair of lowest reconstruction error.
     seed: seed of the run.
     **kwargs: of `tf.keras.Model`.
 
@@ -62,7 +66,7 @@ class DSCNet(GardenModel):
   def __init__(self, encoder, decoder, images, p=2, zero_diagonal=None,
                initial=1e-4, reconstruction_weight=0.5, norm_weight=1.0,
                expression_weight=1.0, solver="gradient", scaling="none",
-               pretrain_optimizer=None, seed=0, **kwargs):
+               pretrain_optimizer=None, restarts=(), seed=0, **kwargs):
     super().__init__(seed=seed, **kwargs)
     if solver not in SOLVERS:
       raise ValueError(f"solver is {solver!r}; it must be one of {SOLVERS}")
@@ -72,6 +76,7 @@ class DSCNet(GardenModel):
     self.images = tf.constant(images, tf.float32)
     self.encoder = encoder
     self.decoder = decoder
+    self.restarts = [list(pair) for pair in restarts]
     self.self_expression = SelfExpression(
         len(images), p, zero_diagonal, initial, name="self_expression")
     self.reconstruction_weight = reconstruction_weight
@@ -83,25 +88,50 @@ class DSCNet(GardenModel):
         pretrain_optimizer or tf.keras.optimizers.Adam(1e-3))
     self.add_trackers("loss", "reconstruction", "expression", "norm")
     self(self.images[:1])  # Built here, so that it can be saved before `fit`.
+    for pair in self.restarts:
+      _copy(self.images[:1], pair)
 
   def compile(self, optimizer, **kwargs):
     """Keras's `compile`; also builds both optimizers, so that saves hold them."""
     super().compile(optimizer=optimizer, **kwargs)
-    self.pretrain_optimizer.build(self.autoencoder_variables())
-    self.optimizer.build(self.trainable_variables)
+    self.pretrain_optimizer.build(self.pretrain_variables())
+    self.optimizer.build(self.finetune_variables())
 
   def call(self, images):
     """The autoencoder without C: `[n, h, w, c]` -> `[n, h, w, c]`."""
     return self.decoder(self.encoder(images))
 
-  def autoencoder_variables(self):
-    """The weights that `pretrain` trains."""
-    return self.encoder.trainable_variables + self.decoder.trainable_variables
+  def pairs(self):
+    """Every (encoder, decoder), this network's own first."""
+    return [[self.encoder, self.decoder], *self.restarts]
+
+  def pretrain_variables(self):
+    """The weights that `pretrain` trains: all autoencoders'."""
+    return [v for pair in self.pairs() for part in pair
+            for v in part.trainable_variables]
+
+  def finetune_variables(self):
+    """The weights that `finetune` trains: the network's own and C."""
+    return [v for part in (self.encoder, self.decoder, self.self_expression)
+            for v in part.trainable_variables]
 
   def begin_stage(self, name):
-    """Solves for C where that was asked for."""
-    if name == "finetune" and self.solver == "closed_form":
+    """Goes on with the best autoencoder; solves for C where that was asked for."""
+    if name != "finetune":
+      return
+    if self.restarts:
+      self.keep_best()
+    if self.solver == "closed_form":
       self.solve_coefficients()
+
+  def keep_best(self, batch_size=500):
+    """Takes over the weights of the pair of lowest reconstruction error."""
+    errors = [sum(float(losses.reconstruction(x, _copy(x, pair)))
+                  for x in (self.images[i:i + batch_size]
+                            for i in range(0, len(self.images), batch_size)))
+              for pair in self.pairs()]
+    for mine, best in zip(self.pairs()[0], self.pairs()[int(np.argmin(errors))]):
+      mine.set_weights(best.get_weights())
 
   def solve_coefficients(self):
     """Sets C to the minimiser of its two terms for the codes as they are."""
@@ -133,16 +163,17 @@ class DSCNet(GardenModel):
     return self.finetune_step(batch)
 
   def pretrain_step(self, indices):
-    """`w sum (x - D(E(x)))^2` on some images."""
+    """`w sum (x - D(E(x)))^2` on some images, added over the autoencoders."""
     images = tf.gather(self.images, indices)
     with tf.GradientTape() as tape:
-      error = losses.reconstruction(images, self(images, training=True))
-      loss = self.reconstruction_weight * error
-    self.minimize(tape, loss, self.autoencoder_variables(),
+      errors = [losses.reconstruction(images, _copy(images, pair))
+                for pair in self.pairs()]
+      loss = self.reconstruction_weight * tf.add_n(errors)
+    self.minimize(tape, loss, self.pretrain_variables(),
                   self.pretrain_optimizer, reduction="sum")
     # Per pixel, so that the value doesn't depend on the size of the batch.
-    return self.log_step(
-        reconstruction=error / tf.cast(tf.size(images), tf.float32))
+    pixels = tf.cast(tf.size(images) * len(errors), tf.float32)
+    return self.log_step(reconstruction=tf.add_n(errors) / pixels)
 
   def finetune_step(self, rows):
     """All three terms on all images; on several replicas, each on its rows."""
@@ -163,7 +194,7 @@ class DSCNet(GardenModel):
       expression = losses.self_expression(targets, expressed)
       loss = (self.reconstruction_weight * error + self.norm_weight * norm
               + self.expression_weight * expression)
-    self.minimize(tape, loss, self.trainable_variables, self.optimizer,
+    self.minimize(tape, loss, self.finetune_variables(), self.optimizer,
                   reduction="sum")
     # Sums over replicas, so that the log doesn't depend on their number.
     parts = self.all_reduce_sum(
@@ -171,3 +202,9 @@ class DSCNet(GardenModel):
          "norm": norm})
     parts["reconstruction"] /= tf.cast(tf.size(self.images), tf.float32)
     return self.log_step(**parts)
+
+
+def _copy(images, pair):
+  """D(E(x)) of an (encoder, decoder)."""
+  encoder, decoder = pair
+  return decoder(encoder(images, training=True), training=True)

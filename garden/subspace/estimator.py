@@ -265,7 +265,7 @@ class DeepSubspaceClustering(base.ClusterMixin, base.BaseEstimator):
         solver=self.solver, scaling=self.scaling if closed else "none",
         pretrain_optimizer=FusedAdam(schedule))
     random.setstate(state)
-    for variable in model.autoencoder_variables():
+    for variable in model.pretrain_variables():
       if len(variable.shape) > 1:  # biases are constant
         variable.assign(_glorot(variable.shape, rng))
     model.compile(FusedAdam(self.finetune_learning_rate),

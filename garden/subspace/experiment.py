@@ -207,8 +207,9 @@ class Clustering(SubspaceExperiment):
     """The `DSCNet` for these images, compiled."""
     pixels = self.images.pixels
     memory.check(len(pixels))
-    encoder, decoder = self.network.build(pixels)
-    model = DSCNet(encoder, decoder, pixels, seed=self.seed,
+    pairs = [self.network.build(pixels)
+             for _ in range(self.pretraining.restarts)]
+    model = DSCNet(*pairs[0], pixels, restarts=pairs[1:], seed=self.seed,
                    pretrain_optimizer=self.pretraining.optimizer(), **self.net)
     model.compile(optimizer=FusedAdam(self.learning_rate))
     return model

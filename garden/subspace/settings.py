@@ -70,6 +70,8 @@ class Pretraining:
     min_improvement: relative, of an epoch's mean reconstruction error.
     patience: epochs.
     floor: the least learning rate.
+    restarts: autoencoders trained at once, of which the one of lowest
+      reconstruction error goes on.
   """
   steps: int = 10000
   batch_size: int = 50
@@ -79,6 +81,7 @@ class Pretraining:
   min_improvement: float = 0.02
   patience: int = 3
   floor: float = 5e-4
+  restarts: int = 1
 
   def optimizer(self):
     """Makes the optimizer of the first stage."""

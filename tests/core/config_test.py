@@ -205,4 +205,4 @@ def test_every_shipped_file_names_its_command():
     text = pathlib.Path(config.root(), name).read_text(encoding="utf-8")
     assert text.startswith("# "), name
     if "%gin.REQUIRED" not in text:  # else it is a base of others
-      assert f"--gin_file {name}" in text, name
+      assert f"--gin_file {name}" in text or "garden-benchmark --room" in text, name

@@ -111,7 +111,7 @@ class Toy(experiment_lib.Experiment):
     return {"image": ["a", "b"], "value": [1, 2]}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def toy_run():
   """Makes the `Run` of a `Toy`: `toy_run(steps_per_epoch=5, experiment=dict(noise=0.0))`."""
 

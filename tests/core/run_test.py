@@ -1,9 +1,9 @@
 """Tests of the settings of a run."""
 
+import gin
 import pytest
 import tensorflow as tf
 
-import gin
 from garden.core import config
 from garden.core import run as run_lib
 

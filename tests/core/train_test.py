@@ -69,6 +69,10 @@ def _state(folder):
   return {n: reader.get_tensor(n) for n in names if n != "_CHECKPOINTABLE_OBJECT_GRAPH"}
 
 
+def _kernel(folder):
+  return _state(folder)["model/dense/kernel/.ATTRIBUTES/VARIABLE_VALUE"]
+
+
 def _assert_same_run(a, b):
   """Weights, optimizers, counters, callbacks' state and the log are bit-equal."""
   left, right = _state(a), _state(b)
@@ -131,50 +135,69 @@ def test_a_finished_run_is_not_trained_again(toy_run, tmp_path, monkeypatch):
   assert (tmp_path / "metrics.jsonl").read_text() == before
 
 
+_FULL = {"ema_decay": 0.9, "best_metric": "val_loss", "experiment": {"validation": True}}
+
+
+@pytest.fixture(scope="module")
+def unbroken(toy_run, tmp_path_factory):
+  """Folder of a run of some settings that nothing disturbed: `unbroken(save_every=2)`."""
+  folders = {}
+
+  def get(**settings):
+    key = repr(settings)
+    if key not in folders:
+      folders[key] = tmp_path_factory.mktemp("unbroken")
+      train.train(toy_run(**settings), str(folders[key]), "")
+    return folders[key]
+
+  return get
+
+
 # Steps 3, 9 and 18 lie inside an epoch, 12 is the end of a stage and is saved twice.
 @pytest.mark.parametrize("step", [3, 9, 12, 18])
 def test_a_run_killed_after_a_save_ends_as_an_unbroken_one(
-  toy_run, tmp_path, kill, monkeypatch, step
+  toy_run, tmp_path, kill, monkeypatch, unbroken, step
 ):
-  settings = {"ema_decay": 0.9, "best_metric": "val_loss", "experiment": {"validation": True}}
+  whole = unbroken(**_FULL)
   kill(step)
-  _train_killed(toy_run(**settings), tmp_path / "killed", monkeypatch)
-  train.train(toy_run(**settings), str(tmp_path / "killed"), "")
-  train.train(toy_run(**settings), str(tmp_path / "whole"), "")
-  _assert_same_run(tmp_path / "killed", tmp_path / "whole")
-  best = [records.read_json(tmp_path / n / "best" / "best.json") for n in ("killed", "whole")]
+  _train_killed(toy_run(**_FULL), tmp_path, monkeypatch)
+  train.train(toy_run(**_FULL), str(tmp_path), "")
+  _assert_same_run(tmp_path, whole)
+  best = [records.read_json(folder / "best" / "best.json") for folder in (tmp_path, whole)]
   assert best[0] == best[1]
 
 
 @pytest.mark.parametrize("step", [3, 9, 15])
 def test_a_run_killed_before_a_save_ends_as_an_unbroken_one(
-  toy_run, tmp_path, kill, monkeypatch, step
+  toy_run, tmp_path, kill, monkeypatch, unbroken, step
 ):
   # What was logged since the last save, or before the first one, must not be logged twice.
+  whole = unbroken(steps_per_epoch=2)
   kill(step, before=True)
-  _train_killed(toy_run(steps_per_epoch=2), tmp_path / "killed", monkeypatch)
-  assert records.read_metrics(tmp_path / "killed")
-  train.train(toy_run(steps_per_epoch=2), str(tmp_path / "killed"), "")
-  train.train(toy_run(steps_per_epoch=2), str(tmp_path / "whole"), "")
-  _assert_same_run(tmp_path / "killed", tmp_path / "whole")
+  _train_killed(toy_run(steps_per_epoch=2), tmp_path, monkeypatch)
+  assert records.read_metrics(tmp_path)
+  train.train(toy_run(steps_per_epoch=2), str(tmp_path), "")
+  _assert_same_run(tmp_path, whole)
 
 
-def test_several_steps_in_one_graph_call_change_nothing(toy_run, tmp_path):
-  one = train.train(toy_run(), str(tmp_path / "one"), "")
-  many = train.train(toy_run(steps_per_execution=4), str(tmp_path / "many"), "")
-  np.testing.assert_allclose(one.dense.kernel.numpy(), many.dense.kernel.numpy(), rtol=1e-6)
-  a, b = records.read_metrics(tmp_path / "one"), records.read_metrics(tmp_path / "many")
+def test_several_steps_in_one_graph_call_change_nothing(toy_run, tmp_path, unbroken):
+  many = train.train(toy_run(steps_per_execution=4), str(tmp_path), "")
+  np.testing.assert_allclose(_kernel(unbroken()), many.dense.kernel.numpy(), rtol=1e-6)
+  a, b = records.read_metrics(unbroken()), records.read_metrics(tmp_path)
   assert [x["total_steps"] for x in a] == [x["total_steps"] for x in b]
   np.testing.assert_allclose([x["loss"] for x in a], [x["loss"] for x in b], rtol=1e-5)
 
 
-def test_two_replicas_train_and_resume_as_one_device(toy_run, tmp_path, kill, monkeypatch):
-  one = train.train(toy_run(), str(tmp_path / "one"), "")
+def test_two_replicas_train_and_resume_as_one_device(
+  toy_run, tmp_path, kill, monkeypatch, unbroken
+):
+  one = unbroken()
   kill(9)
-  _train_killed(toy_run(strategy="mirrored"), tmp_path / "two", monkeypatch)
-  two = train.train(toy_run(strategy="mirrored"), str(tmp_path / "two"), "")
-  np.testing.assert_allclose(one.dense.kernel.numpy(), two.dense.kernel.numpy(), rtol=1e-5)
-  assert float(one.k_t) == pytest.approx(float(two.k_t.numpy()), rel=1e-4)
+  _train_killed(toy_run(strategy="mirrored"), tmp_path, monkeypatch)
+  two = train.train(toy_run(strategy="mirrored"), str(tmp_path), "")
+  np.testing.assert_allclose(_kernel(one), two.dense.kernel.numpy(), rtol=1e-5)
+  k_t = _state(one)["model/k_t/.ATTRIBUTES/VARIABLE_VALUE"]
+  assert float(two.k_t.numpy()) == pytest.approx(float(k_t), rel=1e-4)
 
 
 def test_the_folder_of_another_run_is_refused_untouched(toy_run, tmp_path):
@@ -237,16 +260,18 @@ def test_a_plateau_of_an_unknown_value_is_told(toy_run, tmp_path):
 
 # 8: inside the wait of the rule. 25: the step at which it ended the stage, saved twice.
 @pytest.mark.parametrize("step", [8, 25])
-def test_the_state_of_a_plateau_survives_a_kill(toy_run, tmp_path, kill, monkeypatch, step):
+def test_the_state_of_a_plateau_survives_a_kill(
+  toy_run, tmp_path, kill, monkeypatch, unbroken, step
+):
   rule = experiment_lib.Plateau("loss", 0.99, patience=2, factor=0.1, floor=1e-3)
   toy = {"plateau": rule, "stages": (("first", 100), ("second", 3))}
   settings = {"experiment": toy, "save_every": step}
+  whole = unbroken(**settings)
+  assert len(records.read_metrics(whole)) == 6
   kill(step)
-  _train_killed(toy_run(**settings), tmp_path / "killed", monkeypatch)
-  train.train(toy_run(**settings), str(tmp_path / "killed"), "")
-  train.train(toy_run(**settings), str(tmp_path / "whole"), "")
-  assert len(records.read_metrics(tmp_path / "whole")) == 6
-  _assert_same_run(tmp_path / "killed", tmp_path / "whole")
+  _train_killed(toy_run(**settings), tmp_path, monkeypatch)
+  train.train(toy_run(**settings), str(tmp_path), "")
+  _assert_same_run(tmp_path, whole)
 
 
 def test_an_early_stop_ends_all_stages_and_stays_ended(toy_run, tmp_path):
@@ -360,7 +385,9 @@ def test_a_profile_is_written(toy_run, tmp_path):
   assert list((tmp_path / "tensorboard").rglob("*.xplane.pb"))
 
 
-def test_sigterm_saves_and_ends_with_its_own_code(toy_run, tmp_path, capsys, monkeypatch):
+def test_sigterm_saves_and_ends_with_its_own_code(
+  toy_run, tmp_path, capsys, monkeypatch, unbroken
+):
   handler = signal.getsignal(signal.SIGTERM)
   append = records.append_metrics
 
@@ -371,22 +398,20 @@ def test_sigterm_saves_and_ends_with_its_own_code(toy_run, tmp_path, capsys, mon
 
   monkeypatch.setattr(records, "append_metrics", terminated)
   with pytest.raises(SystemExit) as caught:
-    train.train(toy_run(save_every=1000), str(tmp_path / "a"), "")
+    train.train(toy_run(save_every=1000), str(tmp_path), "")
   assert caught.value.code == callbacks.PREEMPTED == 75
   assert "SIGTERM: saved at step" in capsys.readouterr().err
   assert signal.getsignal(signal.SIGTERM) is handler
   monkeypatch.undo()
-  step = int(_state(tmp_path / "a")["model/total_steps/.ATTRIBUTES/VARIABLE_VALUE"])
+  step = int(_state(tmp_path)["model/total_steps/.ATTRIBUTES/VARIABLE_VALUE"])
   assert step in (5, 6)
-  train.train(toy_run(save_every=1000), str(tmp_path / "a"), "")
-  train.train(toy_run(save_every=1000), str(tmp_path / "b"), "")
-  left, right = _state(tmp_path / "a"), _state(tmp_path / "b")
+  whole = unbroken(save_every=1000)
+  train.train(toy_run(save_every=1000), str(tmp_path), "")
+  left, right = _state(tmp_path), _state(whole)
   left.pop("save_counter/.ATTRIBUTES/VARIABLE_VALUE")  # one save more
   for name, value in left.items():
     np.testing.assert_array_equal(value, right[name], err_msg=name)
-  assert (tmp_path / "a" / "metrics.jsonl").read_text() == (
-    tmp_path / "b" / "metrics.jsonl"
-  ).read_text()
+  assert records.read_metrics(tmp_path) == records.read_metrics(whole)
 
 
 def _start(folder, *more):
@@ -473,15 +498,28 @@ def test_the_metrics_of_a_tiny_run_are_one_line_an_epoch(tiny_run):
   assert lines[5]["loss"] < lines[4]["loss"]
 
 
+@pytest.fixture(scope="module")
+def train_shortly(tmp_path_factory):
+  """Trains tiny.gin for a few steps with a runtime file: `train_shortly("a.gin")` -> its log."""
+
+  def get(*runtime):
+    shorter = ["PRETRAIN_STEPS = 4", "FINETUNE_STEPS = 2", "Run.steps_per_epoch = 2"]
+    text = config.load(["subspace/tiny.gin", *runtime], shorter)
+    folder = tmp_path_factory.mktemp("short")
+    train.train(run_lib.Run(), str(folder), text)
+    return records.read_metrics(folder)
+
+  return get
+
+
+@pytest.fixture(scope="module")
+def short_log(train_shortly):
+  return train_shortly()
+
+
 @pytest.mark.parametrize("name", ["mixed_float16", "mirrored", "xla"])
-def test_every_runtime_trains_the_tiny_experiment(tmp_path, tiny_run, name):
-  shorter = ["PRETRAIN_STEPS = 4", "FINETUNE_STEPS = 2", "Run.steps_per_epoch = 2"]
-  text = config.load(["subspace/tiny.gin", f"runtime/{name}.gin"], shorter)
-  train.train(run_lib.Run(), str(tmp_path / name), text)
-  tf.keras.mixed_precision.set_global_policy("float32")
-  text = config.load(["subspace/tiny.gin"], shorter)
-  train.train(run_lib.Run(), str(tmp_path / "plain"), text)
-  a, b = records.read_metrics(tmp_path / name), records.read_metrics(tmp_path / "plain")
+def test_every_runtime_trains_the_tiny_experiment(train_shortly, short_log, name):
+  a, b = train_shortly(f"runtime/{name}.gin"), short_log
   assert [x.keys() for x in a] == [x.keys() for x in b]
   tolerance = 1e-4
   if name == "mixed_float16":

@@ -160,7 +160,7 @@ def test_two_replicas_pretrain_as_one():
     two = _net(pretrain=_sgd())
   for net in (one, two):
     _fit(net, "pretrain", 4, data.shuffled(_N, 6, seed=2)(0), per_execution=2)
-  for a, b in zip(one.autoencoder_variables(), two.autoencoder_variables()):
+  for a, b in zip(one.pretrain_variables(), two.pretrain_variables()):
     np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-4, atol=1e-6)
 
 
@@ -184,6 +184,48 @@ def test_the_closed_form_has_no_gradient_of_its_two_terms(zero_diagonal):
   assert np.abs(solution).max() < 1e-4 * np.abs(start).max() and low < high
   assert np.all(np.diag(net.coefficients()) == 0) == zero_diagonal
   assert np.abs(net.coefficients()).max() > 0.01
+
+
+def _with_restarts(count, **arguments):
+  tf.keras.utils.set_random_seed(1)
+  first, *others = (networks.conv_autoencoder((8, 6, 1), (3,), (2,)) for _ in range(count + 1))
+  net = dscnet.DSCNet(*first, _images(), restarts=others, pretrain_optimizer=_sgd(), **arguments)
+  net.compile(_sgd())
+  return net
+
+
+def test_restarts_are_trained_apart_on_the_same_batches():
+  alone, pool = _with_restarts(0), _with_restarts(2)
+  for net in (alone, pool):
+    _fit(net, "pretrain", 3, data.shuffled(_N, 6, seed=2)(0))
+  assert len(pool.pretrain_variables()) == 3 * len(alone.pretrain_variables())
+  for a, b in zip(alone.pretrain_variables(), pool.pretrain_variables()):
+    np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-7)
+
+
+def test_fine_tuning_begins_with_the_autoencoder_of_lowest_error():
+  net = _with_restarts(2)
+  errors = [np.sum((d(e(net.images)) - net.images) ** 2) for e, d in net.pairs()]
+  assert errors[0] != min(errors), "the first pair must not be the best one for this test"
+  best = [part.get_weights() for part in net.pairs()[int(np.argmin(errors))]]
+  net.begin_stage("pretrain")
+  assert float(losses.reconstruction(net.images, net(net.images))) == pytest.approx(errors[0])
+  net.begin_stage("finetune")
+  for part, weights in zip((net.encoder, net.decoder), best):
+    for a, b in zip(part.get_weights(), weights):
+      np.testing.assert_array_equal(a, b)
+  others = [v.numpy() for pair in net.restarts for part in pair for v in part.weights]
+  _finetune(net)
+  after = [v.numpy() for pair in net.restarts for part in pair for v in part.weights]
+  for a, b in zip(others, after):
+    np.testing.assert_array_equal(a, b)
+  assert np.any(net.encoder.get_weights()[0] != best[0][0])
+
+
+def test_a_network_is_built_by_its_constructor():
+  net = _net()
+  weights = sum(np.prod(v.shape) for v in net.trainable_variables)
+  assert net.built and weights == _N**2 + 20 + 19
 
 
 def test_without_it_the_stage_begins_with_the_constant():

@@ -1,0 +1,76 @@
+"""Every command and every Python example of the README and the model cards runs."""
+
+import os
+import pathlib
+import re
+import shlex
+
+import numpy as np
+import pytest
+from PIL import Image
+
+_ROOT = pathlib.Path(__file__).resolve().parents[1]
+_PAGES = ["README.md", *(str(p.relative_to(_ROOT)) for p in sorted(_ROOT.glob("garden/*/README.md")))]
+# Enough to go the whole way; what the commands say otherwise is theirs.
+_SHORTER = ["--gin_bindings=PRETRAIN_STEPS = 20"]
+
+
+def _commands(page):
+  """The indented `garden-…` lines of a page, in order."""
+  text = (_ROOT / page).read_text(encoding="utf-8")
+  return re.findall(r"^    garden-(\w+) (.*)$", text, re.MULTILINE)
+
+
+@pytest.fixture
+def photographs(tmp_path, monkeypatch):
+  """A folder to be in, with twelve images of two kinds in `photos`."""
+  monkeypatch.chdir(tmp_path)
+  rng = np.random.default_rng(0)
+  (tmp_path / "photos").mkdir()
+  ramp = np.linspace(0, 255, 32)
+  for number in range(12):
+    image = np.tile(ramp, (32, 1)) if number % 2 else np.tile(ramp[:, None], (1, 32))
+    noisy = np.clip(image + rng.normal(0, 8, image.shape), 0, 255)
+    Image.fromarray(noisy.astype(np.uint8)).save(tmp_path / "photos" / f"{number:02}.png")
+  return tmp_path
+
+
+@pytest.mark.parametrize("page", _PAGES)
+def test_the_commands_of_a_page_run_in_their_order(page, binary, photographs):
+  commands = _commands(page)
+  assert commands
+  for name, arguments in commands:
+    arguments = shlex.split(arguments)
+    if name == "reproduce" and "--list" not in arguments:
+      continue  # hours; it has a test of its own
+    if any("image_folder" in a for a in arguments):
+      arguments += _SHORTER
+    code, _, err = binary(name, *arguments)
+    assert code == 0, f"garden-{name} {arguments}: {err}"
+  assert os.path.exists("runs")
+
+
+def test_the_python_examples_of_the_readme_run():
+  text = (_ROOT / "README.md").read_text(encoding="utf-8")
+  examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+  assert len(examples) == 2
+  for example in examples:
+    names = {}
+    exec(compile(example, "README.md", "exec"), names)
+  assert len(set(names["labels"])) == 10
+
+
+def test_the_make_targets_of_the_readme_exist():
+  wanted = set(re.findall(r"^    make (\w+)$", (_ROOT / "README.md").read_text(encoding="utf-8"),
+                          re.MULTILINE))
+  makefile = (_ROOT / "Makefile").read_text(encoding="utf-8")
+  assert wanted == {"demo", "test"}
+  for target in wanted:
+    assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_the_links_of_every_page_lead_somewhere():
+  for page in [*_PAGES, "CONTRIBUTING.md"]:
+    path = _ROOT / page
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+      assert (path.parent / target).exists(), f"{page} links to {target}"
