@@ -57,3 +57,40 @@ def tiny_run(tmp_path_factory):
 def tiny_copy(tiny_run, tmp_path):
   """A copy of `tiny_run` that a test may change."""
   return pathlib.Path(shutil.copytree(tiny_run, tmp_path / "run"))
+
+
+@pytest.fixture
+def binary(monkeypatch, capsys):
+  """Runs a tool in this process: `binary("train", "--model_dir=a")` -> code, out, err."""
+  import importlib
+  import logging
+  import signal
+
+  from absl import app
+  from absl import flags
+  from absl import logging as absl_logging
+
+  flags.FLAGS.unparse_flags()
+  app.define_help_flags()
+  known = set(flags.FLAGS)
+  pipe = signal.getsignal(signal.SIGPIPE)
+  handlers, level = list(logging.root.handlers), absl_logging.get_verbosity()
+
+  def run(name, *arguments):
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", *arguments])
+    code = 0
+    try:
+      importlib.import_module(f"tools.{name}").main()
+    except SystemExit as error:
+      code = error.code or 0
+    finally:
+      for flag in set(flags.FLAGS) - known:  # each tool defines its own
+        delattr(flags.FLAGS, flag)
+      flags.FLAGS.unparse_flags()
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+  yield run
+  signal.signal(signal.SIGPIPE, pipe)
+  logging.root.handlers[:] = handlers
+  absl_logging.set_verbosity(level)

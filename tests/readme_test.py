@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
-_PAGES = ["README.md", *(str(p.relative_to(_ROOT)) for p in sorted(_ROOT.glob("garden/*/README.md")))]
+_CARDS = sorted(_ROOT.glob("garden/*/README.md"))
+_PAGES = ["README.md", *(str(p.relative_to(_ROOT)) for p in _CARDS)]
 # Enough to go the whole way; what the commands say otherwise is theirs.
 _SHORTER = ["--gin_bindings=PRETRAIN_STEPS = 20"]
 

@@ -66,7 +66,7 @@ def run(main, usage):
 
 
 def _parse(argv):
-  """absl's parser, with its error as one line and exit code 2."""
+  """Absl's parser, with its error as one line and exit code 2."""
   try:
     return FLAGS(argv)
   except flags.Error as error:

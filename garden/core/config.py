@@ -192,7 +192,10 @@ def _includes_from_root():
   if root() not in gin.config._LOCATION_PREFIXES:
     gin.add_config_file_search_path(root())
   logger = logging.getLogger()
-  quiet = lambda record: "Path not found" not in record.getMessage()
+
+  def quiet(record):
+    return "Path not found" not in record.getMessage()
+
   absl_logger = logging.getLogger("absl")
   for target in (logger, absl_logger):
     target.addFilter(quiet)

@@ -8,7 +8,8 @@ else of it.
 
 import abc
 import dataclasses
-from typing import Any, Callable, Mapping, Optional, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -53,7 +54,7 @@ class Stage:
   name: str
   steps: int
   batches: Callable[[int], tf.data.Dataset]
-  plateau: Optional[Plateau] = None
+  plateau: Plateau | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Data:
     test: whatever the experiment's own `evaluate` and `figures` need.
   """
   stages: Sequence[Stage] = ()
-  validation: Optional[tf.data.Dataset] = None
+  validation: tf.data.Dataset | None = None
   test: Any = None
 
 

@@ -24,7 +24,8 @@ from collections.abc import Mapping, Sequence
 import matplotlib.figure
 import numpy as np
 
-from garden.core import records, report_style
+from garden.core import records
+from garden.core import report_style
 
 _DOTS_PER_INCH = 160
 _WIDE = 1.6  # a figure wider than this many times its height may scroll on a phone

@@ -14,7 +14,8 @@ import platform
 import re
 import statistics
 import subprocess
-from typing import Any, Mapping, Optional, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import gin
 
@@ -45,7 +46,7 @@ class Entry:
   """
   experiment: str
   gin_file: str
-  method: Optional[str] = None
+  method: str | None = None
   seeds: int = 1
   variants: Sequence[str] = ("",)
   bindings: Sequence[str] = ()
@@ -297,10 +298,10 @@ def _markdown_row(table, label, group):
     row = group.get(metric)
     if row is None:
       cells.append("")
-    elif row["sem"] is None:
-      cells.append(f"{row['mean']:.2f}")
-    else:
-      cells.append(f"{row['mean']:.2f} ± {row['sem']:.2f}")
+      continue
+    digits = 2 if abs(row["mean"]) >= 1 else 3
+    error = "" if row["sem"] is None else f" ± {row['sem']:.{digits}f}"
+    cells.append(f"{row['mean']:.{digits}f}{error}")
   first = next(iter(group.values()))
   paper = group.get(table.metrics[0], {}).get("paper")
   return [label, "" if paper is None else f"{paper:.2f}", *cells,

@@ -1,13 +1,13 @@
 """Run: the settings of a run, the one gin root of every binary.
 
-    import garden.subspace
-    Run.experiment = @subspace.Clustering()
-    Run.seed = %SEED
+import garden.subspace
+Run.experiment = @subspace.Clustering()
+Run.seed = %SEED
 """
 
 import dataclasses
 import os
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 import gin
 import tensorflow as tf
@@ -56,14 +56,14 @@ class Run:
   steps_per_epoch: int = 100
   steps_per_execution: int = 1
   save_every: int = 1000
-  ema_decay: Optional[float] = None
-  best_metric: Optional[str] = None
+  ema_decay: float | None = None
+  best_metric: str | None = None
   best_mode: str = "min"
-  early_stop_patience: Optional[int] = None
-  warm_start: Optional[str] = None
+  early_stop_patience: int | None = None
+  warm_start: str | None = None
   warm_start_modules: Sequence[str] = ()
   tensorboard: bool = True
-  profile_steps: Optional[Sequence[int]] = None
+  profile_steps: Sequence[int] | None = None
 
   def __post_init__(self):
     if not isinstance(self.experiment, experiment_lib.Experiment):

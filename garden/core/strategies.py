@@ -1,7 +1,7 @@
 """The four distribution strategies, by name.
 
-    with strategies.get("mirrored").scope():
-      model = experiment.build_model()
+with strategies.get("mirrored").scope():
+model = experiment.build_model()
 """
 
 import functools

@@ -4,7 +4,12 @@
 return `Images`. Nothing here knows a method, and TFDS is imported only when it is needed.
 """
 
-from garden.datasets.catalog import NAMES, load
-from garden.datasets.images import Images, read, read_folder, read_mat, read_npz
+from garden.datasets.catalog import NAMES
+from garden.datasets.catalog import load
+from garden.datasets.images import Images
+from garden.datasets.images import read
+from garden.datasets.images import read_folder
+from garden.datasets.images import read_mat
+from garden.datasets.images import read_npz
 
 __all__ = ["NAMES", "Images", "load", "read", "read_folder", "read_mat", "read_npz"]

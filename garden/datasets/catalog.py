@@ -17,7 +17,10 @@ import shutil
 import numpy as np
 from absl import logging
 
-from garden.datasets import checks, files, images, layouts
+from garden.datasets import checks
+from garden.datasets import files
+from garden.datasets import images
+from garden.datasets import layouts
 
 NAMES = (*sorted(layouts.ALL), "digits", "mnist")
 _FOLDERS = ("mnist", *(layout.folder for layout in layouts.ALL.values()))

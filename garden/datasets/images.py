@@ -9,7 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from garden.datasets import checks, files, geometry
+from garden.datasets import checks
+from garden.datasets import files
+from garden.datasets import geometry
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -19,7 +19,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from garden.datasets import files, geometry
+from garden.datasets import files
+from garden.datasets import geometry
 
 # Of the prepared data sets. Raise it when the same files come to give other images.
 VERSION = "1.0.0"

@@ -8,10 +8,12 @@ two affinities and the same spectral clustering.
 """
 
 import time
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import gin
 import numpy as np
+import tensorflow as tf
 
 from garden.core import experiment as experiment_lib
 from garden.core.model import GardenModel
@@ -27,11 +29,17 @@ KMEANS = "kmeans"
 
 
 class PixelModel(GardenModel):
-  """No network: its codes are the pixels, its reconstruction is exact."""
+  """No network: its codes are the pixels, its reconstruction is exact.
 
-  def encoder(self, images):
-    """`[n, h, w, c]` -> `[n, h w c]`."""
-    return images.reshape(len(images), -1)
+  Args:
+    image_shape: (h, w, c).
+    **kwargs: of `GardenModel`.
+  """
+
+  def __init__(self, image_shape, **kwargs):
+    super().__init__(**kwargs)
+    self.encoder = tf.keras.layers.Flatten()
+    self.decoder = tf.keras.layers.Reshape(image_shape)
 
 
 @gin.register(module="subspace")
@@ -73,7 +81,7 @@ class Baselines(clustering_lib.SubspaceExperiment):
     pixels = self.images.pixels
     memory.check(len(pixels))
     if self.network is None:
-      return PixelModel(seed=self.seed)
+      return PixelModel(pixels.shape[1:], seed=self.seed)
     model = DSCNet(*self.network.build(pixels), pixels, seed=self.seed,
                    pretrain_optimizer=self.pretraining.optimizer())
     model.compile(optimizer=FusedAdam())

@@ -6,7 +6,8 @@ function of (seed, i) alone.
 """
 
 import dataclasses
-from typing import Optional, Sequence
+import os
+from collections.abc import Sequence
 
 import gin
 import numpy as np
@@ -28,9 +29,16 @@ class Source:
     pixel_max: images are scaled to [0, pixel_max]; part of the method's
       constants, since its losses are sums (255 for the face sets, 1 for COIL).
     data_dir: where the real data lie; `$GARDEN_DATA_DIR` when None.
-    image_size: (height, width) to which a folder's images are resized, and the
-      shape of flattened rows; None for images that have one size.
+    image_size: (height, width) to which a user's images are resized; None for
+      images that have one size.
+    row_size: (height, width) of the flattened rows of a `.mat` or `.npz`; None
+      for square ones.
     channels: 1 for grey, 3 for colour.
+    image_key: name of the images in a `.mat` (`fea` when None) or a `.npz`
+      (`images` when None).
+    label_key: name of the labels (`gnd`, `labels` when None); '' for none.
+    pixel_range: (low, high) of the pixels in a `.mat` or `.npz`; None declares
+      0 to 255 for integers and 0 to 1 for floats.
     first_class: clusters only the images of `n_clusters` classes from this one
       on (Extended Yale B's windows of people); None for all images.
     per_class: at most so many images of each class, the first ones; None for
@@ -39,11 +47,15 @@ class Source:
   dataset: str = gin.REQUIRED
   n_clusters: int = gin.REQUIRED
   pixel_max: float = 1.0
-  data_dir: Optional[str] = None
-  image_size: Optional[Sequence[int]] = None
+  data_dir: str | None = None
+  image_size: Sequence[int] | None = None
+  row_size: Sequence[int] | None = None
   channels: int = 1
-  first_class: Optional[int] = None
-  per_class: Optional[int] = None
+  image_key: str | None = None
+  label_key: str | None = None
+  pixel_range: Sequence[float] | None = None
+  first_class: int | None = None
+  per_class: int | None = None
 
   def load(self):
     """Reads the images.
@@ -68,8 +80,7 @@ class Source:
     if self.dataset in catalog.NAMES:
       images = catalog.load(self.dataset, self.data_dir)
     else:
-      images = images_lib.read(self.dataset, size=self.image_size,
-                               channels=self.channels)
+      images = self._read()
     images = self._select(images)
     if len(images.pixels) < self.n_clusters:
       raise ValueError(
@@ -77,6 +88,15 @@ class Source:
           "give more images or a smaller n_clusters")
     return dataclasses.replace(
         images, pixels=images.pixels * np.float32(self.pixel_max))
+
+  def _read(self):
+    """The user's own images."""
+    keys = dict(image_size=self.row_size, image_key=self.image_key,
+                label_key=self.label_key, pixel_range=self.pixel_range)
+    if os.path.isdir(self.dataset):
+      keys = {}
+    return images_lib.read(self.dataset, size=self.image_size,
+                           channels=self.channels, **keys)
 
   def _select(self, images):
     """The images of the classes asked for."""

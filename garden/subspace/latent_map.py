@@ -8,7 +8,8 @@ import matplotlib.colors
 import matplotlib.patheffects
 import numpy as np
 import scipy.optimize
-from sklearn import decomposition, manifold
+from sklearn import decomposition
+from sklearn import manifold
 
 from garden.subspace import metrics
 

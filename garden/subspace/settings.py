@@ -4,7 +4,7 @@ Each is a small frozen dataclass; what they set is computed elsewhere.
 """
 
 import dataclasses
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 import gin
 import numpy as np
@@ -33,8 +33,8 @@ class Network:
       On [0, 1] the mean pixel; on [0, 255] it would weigh so much more than the
       first codes that these stay small, which the method's weights forbid: 0.
   """
-  kernels: Optional[Sequence[int]] = None
-  channels: Optional[Sequence[int]] = None
+  kernels: Sequence[int] | None = None
+  channels: Sequence[int] | None = None
   code_activation: str = "relu"
   output_activation: str = "relu"
   output_bias: float = 0.0
@@ -121,7 +121,7 @@ class Affinity:
   dim: int = 3
   exponent: float = 1.0
   eye: bool = False
-  count: Optional[int] = None
+  count: int | None = None
   by_row: bool = False
   zero_diagonal: bool = False
 

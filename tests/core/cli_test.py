@@ -1,51 +1,17 @@
 """Tests of the command line: one line and exit code 2 for a user's mistake."""
 
-import importlib
-import logging
 import pathlib
-import signal
 import subprocess
 import sys
 
 import pytest
-from absl import app
 from absl import flags
-from absl import logging as absl_logging
 
 from garden.core import cli
 from garden.core import config
 from garden.core import records
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def binary(monkeypatch, capsys):
-  """Runs a tool in this process: `binary("train", "--model_dir=a")` -> code, out, err."""
-  flags.FLAGS.unparse_flags()
-  app.define_help_flags()
-  known = set(flags.FLAGS)
-  pipe = signal.getsignal(signal.SIGPIPE)
-  handlers, level = list(logging.root.handlers), absl_logging.get_verbosity()
-
-  def run(name, *arguments):
-    monkeypatch.setattr(sys, "argv", [f"{name}.py", *arguments])
-    code = 0
-    try:
-      importlib.import_module(f"tools.{name}").main()
-    except SystemExit as error:
-      code = error.code or 0
-    finally:
-      for flag in set(flags.FLAGS) - known:  # each tool defines its own
-        delattr(flags.FLAGS, flag)
-      flags.FLAGS.unparse_flags()
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-  yield run
-  signal.signal(signal.SIGPIPE, pipe)
-  logging.root.handlers[:] = handlers
-  absl_logging.set_verbosity(level)
 
 
 def _assert_one_line(result, *parts):

@@ -10,7 +10,8 @@ import pytest
 import scipy.io
 from PIL import Image
 
-from garden.datasets import catalog, layouts
+from garden.datasets import catalog
+from garden.datasets import layouts
 
 DATA = os.environ.get("GARDEN_DATA_DIR")
 needs_data = pytest.mark.skipif(not DATA, reason="GARDEN_DATA_DIR is not set")

@@ -81,10 +81,7 @@ def test_a_method_runs_once(source, monkeypatch):
   assert experiment.clusters(model) is found  # of the first method
 
 
-_NO_DECODER = pytest.mark.xfail(raises=AttributeError, reason="PixelModel has no decoder")
-
-
-@pytest.mark.parametrize("kind", [pytest.param(_pixels, marks=_NO_DECODER), _network])
+@pytest.mark.parametrize("kind", [_pixels, _network])
 def test_a_trained_run_is_exported(source, tmp_path, kind):
   run = _train(kind(source), tmp_path)
   path = export.export(run, str(tmp_path))

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from garden.subspace import latent_map, metrics
+from garden.subspace import latent_map
+from garden.subspace import metrics
 
 
 def test_matching_is_that_of_the_clustering_error():

@@ -1,6 +1,7 @@
 """TFDS builder of COIL-100, as the subspace-clustering papers use it."""
 
-from garden.datasets import layouts, manual_builder
+from garden.datasets import layouts
+from garden.datasets import manual_builder
 
 
 # Not registered under its name: TFDS has a `coil100` of its own (colour, 128x128, from the

@@ -1,6 +1,7 @@
 """TFDS builder of COIL-20."""
 
-from garden.datasets import layouts, manual_builder
+from garden.datasets import layouts
+from garden.datasets import manual_builder
 
 
 class Builder(manual_builder.ManualImagesBuilder):
