@@ -73,14 +73,14 @@ class Pretraining:
     restarts: autoencoders trained at once, of which the one of lowest
       reconstruction error goes on.
   """
-  steps: int = 10000
+  steps: int = 20000
   batch_size: int = 50
-  learning_rate: float = 2e-3
+  learning_rate: float = 5e-3
   cosine: bool = False
   warm_up_steps: int = 50
-  min_improvement: float = 0.02
+  min_improvement: float = 0.01
   patience: int = 3
-  floor: float = 5e-4
+  floor: float = 1e-4
   restarts: int = 1
 
   def optimizer(self):
