@@ -96,8 +96,8 @@ def test_the_table_is_written_as_json_and_markdown(finished):
   text = (finished / "toy.md").read_text()
   lines = [[c.strip() for c in line.split("|")[1:-1]] for line in text.splitlines() if "|" in line]
   assert ["method", "paper error_percent", "error_percent", "nmi", "n", "seconds a run"] in lines
-  assert ["net", "14.00", "12.00 ± 2.00", "0.50 ± 0.00", "2", "3.0"] in lines
-  assert ["net k=10", "", "1.50 ± 0.50", "0.50 ± 0.00", "2", "2.0"] in lines
+  assert ["net", "14.00", "12.00 ± 2.00", "0.500 ± 0.000", "2", "3.0"] in lines
+  assert ["net k=10", "", "1.50 ± 0.50", "0.500 ± 0.000", "2", "2.0"] in lines
   assert ["slow", "not run", "", "", "", ""] in lines
   assert [line for line in text.splitlines() if line.startswith("## ")] == [
     "## digits", "## late", "## windows",
