@@ -165,7 +165,8 @@ class MovingAverage(tf.keras.callbacks.Callback):
   """A moving average of the weights: `a <- d a + (1 - d) w` after each step.
 
   Keras's own (`use_ema`) fails in models with two optimizers. Evaluation during
-  training sees the averages; so do `evaluate` and `export`.
+  training sees the averages; so do `evaluate` and `export`. With k steps inside
+  a graph call, the average is taken once a call, with d^k.
 
   Args:
     model: the built model.

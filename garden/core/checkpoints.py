@@ -9,6 +9,7 @@ in; this one keeps three and goes on at the step.
 
 import logging
 import os
+import re
 import shutil
 
 import numpy as np
@@ -73,7 +74,9 @@ class Checkpoints:
     except _FULL_DISK as error:
       for name in set(_files(self.folder)) - before:
         _remove(os.path.join(self.folder, name))
-      reason = str(error).splitlines()[0]
+      # TensorFlow puts the name of its operation around the system's words.
+      reason = re.sub(r"\{\{.*?\}\} *| *\[Op:.*", "", str(error).splitlines()[0])
+      reason = reason.rsplit("; ", 1)[-1]
       raise SaveError(
           f"could not save step {step} in {self.folder}: {reason}; "
           f"{self._kept()}; free some space and start the same command again"
