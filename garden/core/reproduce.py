@@ -273,7 +273,6 @@ def markdown(table, result):
   lines += ["Written by `tools/reproduce.py`; mean ± s.e.m. over n runs, last "
             "step, budgets fixed beforehand. "
             + ", ".join(f"{k} {v}" for k, v in place.items()) + ".", ""]
-  not_run = [e for e in table.select() if not e.seeds]
   for name in dict.fromkeys(e.experiment for e in table.select()):
     groups = {}
     for row in result["rows"]:
@@ -283,13 +282,24 @@ def markdown(table, result):
         groups.setdefault(label, {})[row["metric"]] = row
     body = [_markdown_row(table, label, group)
             for label, group in groups.items()]
-    body += [[e.method, NOT_RUN] + [""] * (len(table.metrics) + 2)
-             for e in not_run if e.experiment == name]
+    entries = [e for e in table.select() if e.experiment == name]
+    body += [[e.method or e.gin_file, NOT_RUN] + [""] * (len(table.metrics) + 2)
+             for e in entries if not _has_rows(e, entries, result["rows"])]
     columns = ["method", f"paper {table.metrics[0]}", *table.metrics, "n",
                "seconds a run"]
     lines += [f"## {name}", "", report.markdown_table(columns, body)]
   lines += [f"{note}\n" for note in table.notes]
   return "\n".join(lines)
+
+
+def _has_rows(entry, entries, rows):
+  """Whether a table holds rows of an entry."""
+  methods = {row["method"] for row in rows
+             if row["experiment"] == entry.experiment
+             and row["setting"] == dict(entry.setting)}
+  if entry.method is not None:
+    return entry.method in methods
+  return bool(methods - {e.method for e in entries})
 
 
 def _markdown_row(table, label, group):
