@@ -151,8 +151,8 @@ def shuffled(n_images, batch_size, seed):
     return tf.where(turn == turn[0], order(place, turn[0]),
                     order(place, turn[-1]))
 
-  return lambda first: tf.data.Dataset.range(
-      first, np.iinfo(np.int64).max).map(batch)
+  return lambda first: _at_once(tf.data.Dataset.range(
+      first, np.iinfo(np.int64).max).map(batch))
 
 
 def every_image(n_images):
@@ -168,6 +168,17 @@ def every_image(n_images):
   """
   def batches(first):
     del first
-    return tf.data.Dataset.from_tensors(
-        tf.range(n_images, dtype=tf.int64)).repeat()
+    return _at_once(tf.data.Dataset.from_tensors(
+        tf.range(n_images, dtype=tf.int64)).repeat())
   return batches
+
+
+def _at_once(batches):
+  """Leaves out the thread that tunes a data set's buffers.
+
+  A few numbers a batch give it nothing to tune, and at the end of each `fit` it
+  may be waited for: up to 2 seconds.
+  """
+  options = tf.data.Options()
+  options.autotune.enabled = False
+  return batches.with_options(options)
