@@ -10,10 +10,8 @@ machine slows both of a round, so the ratio says more than the seconds.
         {'name': 'step_orl', 'make': @orl/subspace.step_benchmark, 'rounds': 9}]
 """
 
-import contextlib
 import dataclasses
 import math
-import multiprocessing
 import os
 import statistics
 import time
@@ -23,6 +21,7 @@ from typing import Any
 import gin
 
 from garden.core import config
+from garden.core import processes
 from garden.core import records
 from garden.core import report
 from garden.core import reproduce
@@ -167,7 +166,10 @@ def benchmark(room, output_dir, names=(), bindings=()):
   paths = ()
   for entry in benchmarks.select(names):
     print(f"== {entry.name}", flush=True)
-    result = _in_process(run_one, benchmarks.threads, room, entry.name, bindings)
+    result = processes.in_process(
+        f"the benchmark {entry.name}", run_one, room, entry.name, bindings,
+        environment={name: str(benchmarks.threads)
+                     for name in _THREAD_VARIABLES})
     paths = write(benchmarks, output_dir, result)
   return paths
 
@@ -252,47 +254,6 @@ def _mean(values):
   return {"mean": round(statistics.fmean(values), 2),
           "sem": None if sem is None else round(sem, 2),
           "values": [round(v, 2) for v in values]}
-
-
-def _in_process(target, threads, *args):
-  """Calls a function in a fresh process with pinned threads; its result."""
-  context = multiprocessing.get_context("spawn")
-  receiver, sender = context.Pipe(duplex=False)
-  process = context.Process(target=_send, args=(sender, target, args))
-  # The pools read these once, when they are loaded: before the child imports.
-  with _environment({name: str(threads) for name in _THREAD_VARIABLES}):
-    process.start()
-  sender.close()
-  try:
-    result = receiver.recv()
-  except EOFError:
-    result = None
-  process.join()
-  if process.exitcode:
-    raise ValueError(f"the benchmark {args[1]} ended with exit code "
-                     f"{process.exitcode}; see its messages above")
-  return result
-
-
-def _send(sender, target, args):
-  """Runs in the child."""
-  sender.send(target(*args))
-  sender.close()
-
-
-@contextlib.contextmanager
-def _environment(values):
-  """Sets environment variables for the length of a block."""
-  before = {name: os.environ.get(name) for name in values}
-  os.environ.update(values)
-  try:
-    yield
-  finally:
-    for name, value in before.items():
-      if value is None:
-        del os.environ[name]
-      else:
-        os.environ[name] = value
 
 
 def write(benchmarks, output_dir, result):

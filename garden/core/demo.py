@@ -4,11 +4,11 @@ A room joins it by shipping a `demo.gin`. A stop that is finished is not run
 again, and a killed one goes on from its last save.
 """
 
-import multiprocessing
 import os
 import time
 
 from garden.core import config
+from garden.core import processes
 from garden.core import records
 from garden.core import report
 
@@ -35,7 +35,7 @@ def demo(output_dir):
     done = os.path.join(folder, _DONE)
     if not os.path.exists(done):
       print(f"[{number}/{len(stops())}] {name}", flush=True)
-      _in_process(run_stop, name, folder)
+      processes.in_process(f"the stop {name}", run_stop, name, folder)
     rows.append(records.read_json(done))
   return rows, front_page(rows, output_dir)
 
@@ -93,14 +93,3 @@ def front_page(rows, output_dir):
       os.path.join(output_dir, "index.html"), "The garden's tour", sections,
       "Each stop was trained, measured, exported, served and drawn on this "
       "machine by one config.")
-
-
-def _in_process(target, *args):
-  """Runs a stop in a process of its own, so that it leaves no state behind."""
-  process = multiprocessing.get_context("spawn").Process(
-      target=target, args=args)
-  process.start()
-  process.join()
-  if process.exitcode:
-    raise ValueError(f"the stop {args[0]} ended with exit code "
-                     f"{process.exitcode}; see its messages above")

@@ -8,7 +8,6 @@ never done again, a killed one goes on from its last save.
 import dataclasses
 import itertools
 import math
-import multiprocessing
 import os
 import platform
 import re
@@ -21,6 +20,7 @@ import gin
 
 import garden
 from garden.core import config
+from garden.core import processes
 from garden.core import records
 from garden.core import report
 
@@ -140,7 +140,8 @@ def reproduce(table, output_dir, experiments=()):
       if os.path.exists(os.path.join(folder, "reproduced.json")):
         continue
       print(f"== {entry.experiment} {entry.method or ''} {name}", flush=True)
-      _in_process(run_one, entry.gin_file, bindings, folder, seed)
+      processes.in_process(f"the run {folder}", run_one, entry.gin_file,
+                           bindings, folder, seed)
       write(table, output_dir, entries)
   return write(table, output_dir, entries)
 
@@ -161,17 +162,6 @@ def run_one(gin_file, bindings, folder, seed):
   records.write_json(os.path.join(folder, "reproduced.json"), {
       "rows": rows, "seed": seed, "seconds": round(seconds, 2),
       "revision": revision(), "environment": environment()})
-
-
-def _in_process(target, *args):
-  """Runs a function in a fresh process; raises if it fails."""
-  process = multiprocessing.get_context("spawn").Process(
-      target=target, args=args)
-  process.start()
-  process.join()
-  if process.exitcode:
-    raise ValueError(f"the run {args[2]} ended with exit code "
-                     f"{process.exitcode}; see its messages above")
 
 
 def revision():

@@ -64,7 +64,7 @@ def unit_pixels(
     if constant.size:
       raise ValueError(
         f"{constant.size} of {len(flat)} images are constant (all pixels equal), the first is "
-        f"{names[constant[0]]}: remove them or pass allow_constant=True"
+        f"{names[constant[0]]}: remove them (in Python, allow_constant=True lets them pass)"
       )
   if (low, high) == (0, 1):
     return np.ascontiguousarray(pixels, dtype=np.float32)

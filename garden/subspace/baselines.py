@@ -74,6 +74,12 @@ class Baselines(clustering_lib.SubspaceExperiment):
     if (network is None) != (pretraining is None):
       raise ValueError("Baselines needs both a network and its pretraining, or "
                        "neither (raw pixels)")
+    if pretraining is not None and (
+        pretraining.restarts != 1 or pretraining.code_norm is not None):
+      raise ValueError(
+          f"Baselines trains one autoencoder and scales codes by `scaling`; "
+          f"Pretraining.restarts is {pretraining.restarts} and code_norm "
+          f"{pretraining.code_norm}: leave them at 1 and None")
     self._clusters = {}
 
   def build_model(self):

@@ -16,6 +16,8 @@ Deviations from the published code, with reasons:
     (theirs is an endless full-batch loop, ended by eye);
   - pre-training may train several autoencoders at once, of which the one with
     the lowest reconstruction error goes on (small ReLU nets lose channels);
+  - the codes may be given a size before C comes in (`code_norm`): pre-training
+    leaves it open, and the published weights hold for that of the authors' nets;
   - `zero_diagonal` may be asked for with p = 2 too (the equation has it, the
     published L2 code hasn't);
   - with `solver="closed_form"`, C is set to the minimiser of its own two terms
@@ -27,6 +29,7 @@ import tensorflow as tf
 
 from garden.core.model import GardenModel
 from garden.subspace import losses
+from garden.subspace import networks
 from garden.subspace import settings
 from garden.subspace import solvers
 from garden.subspace.self_expression import SelfExpression
@@ -55,23 +58,28 @@ class DSCNet(GardenModel):
     pretrain_optimizer: optimizer of the first stage.
     restarts: further (encoder, decoder) pairs, pre-trained on the same batches;
       `finetune` begins with the pair of lowest reconstruction error.
+    code_norm: `||Z||_F / ||X||_F` at the start of `finetune`; None as it came.
     seed: seed of the run.
     **kwargs: of `tf.keras.Model`.
 
   Example:
-    net = DSCNet(*conv_autoencoder((32, 32, 1), (3,), (15,)), images, p=2)
+    net = DSCNet(*networks.conv_autoencoder((32, 32, 1), (3,), (15,)), images, p=2)
     net.compile(tf.keras.optimizers.Adam(1e-3))
   """
 
   def __init__(self, encoder, decoder, images, p=2, zero_diagonal=None,
                initial=1e-4, reconstruction_weight=0.5, norm_weight=1.0,
                expression_weight=1.0, solver="gradient", scaling="none",
-               pretrain_optimizer=None, restarts=(), seed=0, **kwargs):
+               pretrain_optimizer=None, restarts=(), code_norm=None,
+               seed=0, **kwargs):
     super().__init__(seed=seed, **kwargs)
     if solver not in SOLVERS:
       raise ValueError(f"solver is {solver!r}; it must be one of {SOLVERS}")
     if solver == "closed_form" and p != 2:
       raise ValueError(f"solver='closed_form' exists for p = 2 only, not {p}")
+    if code_norm is not None and not code_norm > 0:
+      raise ValueError(f"code_norm is {code_norm!r}; it must be positive, like "
+                       "0.5, or None")
     # A constant on every replica, not a weight: checkpoints don't hold it.
     self.images = tf.constant(images, tf.float32)
     self.encoder = encoder
@@ -84,6 +92,7 @@ class DSCNet(GardenModel):
     self.expression_weight = expression_weight
     self.solver = solver
     self.scaling = scaling
+    self.code_norm = code_norm
     self.pretrain_optimizer = self.add_optimizer(
         pretrain_optimizer or tf.keras.optimizers.Adam(1e-3))
     self.add_trackers("loss", "reconstruction", "expression", "norm")
@@ -116,11 +125,13 @@ class DSCNet(GardenModel):
             for v in part.trainable_variables]
 
   def begin_stage(self, name):
-    """Goes on with the best autoencoder; solves for C where that was asked for."""
+    """Readies the best autoencoder, and C where its closed form was asked for."""
     if name != "finetune":
       return
     if self.restarts:
       self.keep_best()
+    if self.code_norm is not None:
+      self.set_code_norm()
     if self.solver == "closed_form":
       self.solve_coefficients()
 
@@ -132,6 +143,12 @@ class DSCNet(GardenModel):
               for pair in self.pairs()]
     for mine, best in zip(self.pairs()[0], self.pairs()[int(np.argmin(errors))]):
       mine.set_weights(best.get_weights())
+
+  def set_code_norm(self):
+    """Scales the codes to `||Z||_F = code_norm ||X||_F`; D(E(X)) stays."""
+    size = np.linalg.norm(self.codes()) / np.linalg.norm(self.images.numpy())
+    if size > 0:
+      networks.scale_codes(self.encoder, self.decoder, self.code_norm / size)
 
   def solve_coefficients(self):
     """Sets C to the minimiser of its two terms for the codes as they are."""

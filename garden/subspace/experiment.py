@@ -210,6 +210,7 @@ class Clustering(SubspaceExperiment):
     pairs = [self.network.build(pixels)
              for _ in range(self.pretraining.restarts)]
     model = DSCNet(*pairs[0], pixels, restarts=pairs[1:], seed=self.seed,
+                   code_norm=self.pretraining.code_norm,
                    pretrain_optimizer=self.pretraining.optimizer(), **self.net)
     model.compile(optimizer=FusedAdam(self.learning_rate))
     return model

@@ -198,6 +198,26 @@ def conv_autoencoder(image_shape, kernels, channels, code_activation="relu",
                       output_bias, name="decoder"))
 
 
+def scale_codes(encoder, decoder, factor):
+  """Multiplies the codes by a factor and leaves the reconstruction as it is.
+
+  Codes are positively homogeneous in the encoder's last layer, whose activation
+  is a ReLU or none, so `D(E(x))` stays if the decoder's first kernel is divided
+  by what the encoder's last layer is multiplied by. Nothing in pre-training
+  therefore fixes the size of the codes (Haeffele, You, Vidal: "A critique of
+  self-expressive deep subspace clustering", ICLR 2021).
+
+  Args:
+    encoder: a built `ConvEncoder`.
+    decoder: its built `ConvDecoder`.
+    factor: > 0.
+  """
+  last, first = encoder.convolutions[-1], decoder.convolutions[0]
+  for weight in last.weights:
+    weight.assign(weight * factor)
+  first.kernel.assign(first.kernel / factor)
+
+
 def dense_autoencoder(n_features, units):
   """Makes a dense encoder and its mirror for flat inputs.
 

@@ -72,6 +72,9 @@ class Pretraining:
     floor: the least learning rate.
     restarts: autoencoders trained at once, of which the one of lowest
       reconstruction error goes on.
+    code_norm: size `||Z||_F / ||X||_F` that the codes are given in the end, see
+      `networks.scale_codes`; None leaves the one that came out. The weights of
+      the fine-tuning loss are tied to it.
   """
   steps: int = 20000
   batch_size: int = 50
@@ -82,6 +85,7 @@ class Pretraining:
   patience: int = 3
   floor: float = 1e-4
   restarts: int = 1
+  code_norm: float | None = None
 
   def optimizer(self):
     """Makes the optimizer of the first stage."""

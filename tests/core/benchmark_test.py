@@ -61,8 +61,8 @@ def test_errors_are_averaged_over_the_rounds(monkeypatch):
 def _toy_room(tmp_path, monkeypatch):
   """A room of two benchmarks, in a folder of configs of its own."""
   monkeypatch.setattr(config, "root", lambda: str(tmp_path / "gin"))
-  monkeypatch.setattr(benchmark, "_in_process",
-                      lambda target, threads, *args: target(*args))
+  monkeypatch.setattr(benchmark.processes, "in_process",
+                      lambda name, target, *args, environment: target(*args))
   folder = tmp_path / "gin" / "toy"
   folder.mkdir(parents=True)
   (folder / "benchmark.gin").write_text("""
@@ -138,45 +138,6 @@ def test_a_row_of_a_benchmark_that_is_gone_goes(_toy_room):
 def test_what_is_wrong_is_said(_toy_room, call, message):
   with pytest.raises(ValueError, match=message):
     call()
-
-
-def _answer(kind, name):
-  """Run in the child."""
-  if kind == "fail":
-    raise SystemExit(3)
-  return os.environ[name]
-
-
-def test_the_child_has_its_threads_and_a_failure_names_the_benchmark(monkeypatch):
-  # The real thing with one process less: TensorFlow takes seconds to import.
-  sent = []
-
-  class Process:
-    exitcode = 0
-
-    def __init__(self, target, args):
-      self.work = lambda: target(*args)
-
-    def start(self):
-      try:
-        self.work()
-      except SystemExit as error:
-        Process.exitcode = error.code
-
-    def join(self):
-      sent.append(True)
-
-  context = benchmark.multiprocessing.get_context("spawn")
-  monkeypatch.setattr(type(context), "Process", Process)
-  monkeypatch.setenv("OMP_NUM_THREADS", "7")
-  monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
-  for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
-    assert benchmark._in_process(_answer, 5, "tell", name) == "5"
-  assert os.environ["OMP_NUM_THREADS"] == "7"
-  assert "TF_NUM_INTRAOP_THREADS" not in os.environ
-  with pytest.raises(ValueError, match="benchmark step_x ended with exit code 3"):
-    benchmark._in_process(_answer, 5, "fail", "step_x")
-  assert len(sent) == 3
 
 
 def test_the_shipped_benchmarks_can_be_made():

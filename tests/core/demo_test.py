@@ -26,7 +26,7 @@ def _stop(folder, title):
 
 def test_a_finished_stop_is_not_run_again(tmp_path, monkeypatch):
   monkeypatch.setattr(demo, "stops", lambda: ["subspace/demo.gin"])
-  monkeypatch.setattr(demo, "_in_process", lambda *_: pytest.fail("ran again"))
+  monkeypatch.setattr(demo.processes, "in_process", lambda *_: pytest.fail("ran again"))
   (tmp_path / "subspace").mkdir()
   _stop(tmp_path / "subspace", "Clusters")
   rows, page = demo.demo(str(tmp_path))
@@ -36,17 +36,10 @@ def test_a_finished_stop_is_not_run_again(tmp_path, monkeypatch):
 
 
 def test_a_stop_that_fails_is_named(tmp_path, monkeypatch):
-  class Failed:
-    exitcode = 2
+  def fails(name, target, *args):
+    assert target is demo.run_stop
+    raise ValueError(f"{name} ended with exit code 2 {args}")
 
-    def __init__(self, **_):
-      pass
-
-    start = join = lambda self: None
-
-  class Context:
-    Process = Failed
-
-  monkeypatch.setattr(demo.multiprocessing, "get_context", lambda _: Context)
-  with pytest.raises(ValueError, match="subspace/demo.gin ended with exit code 2"):
+  monkeypatch.setattr(demo.processes, "in_process", fails)
+  with pytest.raises(ValueError, match="the stop subspace/demo.gin ended with exit code 2"):
     demo.demo(str(tmp_path))

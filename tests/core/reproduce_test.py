@@ -120,11 +120,11 @@ def test_other_experiments_rows_stay(finished):
 def test_finished_runs_are_not_done_again_and_missing_ones_are(finished, monkeypatch):
   done = []
 
-  def run(target, gin_file, bindings, folder, seed):
+  def run(name, target, gin_file, bindings, folder, seed):
     done.append((gin_file, bindings))
     _finish(finished, folder.rsplit("/", 1)[1], _rows(20.0), seed)
 
-  monkeypatch.setattr(reproduce, "_in_process", run)
+  monkeypatch.setattr(reproduce.processes, "in_process", run)
   reproduce.reproduce(_table(), str(finished))
   assert done == []
   (finished / "runs" / "subspace-tiny-seed1" / "reproduced.json").unlink()

@@ -222,6 +222,23 @@ def test_fine_tuning_begins_with_the_autoencoder_of_lowest_error():
   assert np.any(net.encoder.get_weights()[0] != best[0][0])
 
 
+def test_fine_tuning_begins_with_codes_of_the_size_asked_for():
+  net = _with_restarts(1, code_norm=0.5)
+  net.begin_stage("finetune")
+  copies = net(net.images)
+  assert np.linalg.norm(net.codes()) == pytest.approx(0.5 * np.linalg.norm(net.images), rel=1e-5)
+  net.code_norm = 2.0
+  net.begin_stage("finetune")
+  assert np.linalg.norm(net.codes()) == pytest.approx(2.0 * np.linalg.norm(net.images), rel=1e-5)
+  np.testing.assert_allclose(net(net.images), copies, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [0.0, -1.0, float("nan")])
+def test_a_code_norm_that_is_none_is_refused(size):
+  with pytest.raises(ValueError, match="code_norm is .*positive"):
+    _with_restarts(0, code_norm=size)
+
+
 def test_a_network_is_built_by_its_constructor():
   net = _net()
   weights = sum(np.prod(v.shape) for v in net.trainable_variables)

@@ -131,6 +131,19 @@ def test_a_functional_model_of_the_layers_is_saved_as_keras(tmp_path):
   np.testing.assert_array_equal(model(images), again(images))
 
 
+@pytest.mark.parametrize("activation", ["relu", "linear"])
+def test_scaled_codes_give_the_same_images(activation):
+  encoder, decoder = networks.conv_autoencoder((8, 6, 1), (3, 3), (4, 2), activation)
+  images = tf.random.stateless_uniform([5, 8, 6, 1], [1, 2])
+  decoder(encoder(images))
+  encoder.convolutions[-1].bias.assign([0.1, -0.2])
+  codes, copies = encoder(images), decoder(encoder(images))
+  networks.scale_codes(encoder, decoder, 3.0)
+  np.testing.assert_allclose(encoder(images), 3.0 * codes, rtol=1e-5)
+  np.testing.assert_allclose(decoder(encoder(images)), copies, rtol=1e-5, atol=1e-6)
+  assert np.ptp(copies) > 0
+
+
 def test_a_dense_autoencoder_mirrors_itself():
   encoder, decoder = networks.dense_autoencoder(20, (8, 3))
   codes = encoder(tf.ones([2, 20]))
