@@ -9,6 +9,9 @@ cut had -0.4 to 0.7. It fails if most of the grid is bad.
 * `medoid`: the labelling of largest mean agreement.
 * `consensus`: how often two samples share a group among the labellings of
   largest mean agreement, clustered once more.
+* `steadiest`: of several kinds of features, the one whose labellings depend
+  least on the settings. Labellings of different features must not be pooled
+  blindly: the kind with most members would outvote the others.
 """
 
 import numpy as np
@@ -162,11 +165,83 @@ def top(labelings, top_fraction):
     >>> top([[0, 1, 0, 1], [0, 0, 1, 1], [1, 1, 0, 0]], 0.4)
     [[0, 0, 1, 1]]
   """
+  _check_fraction(top_fraction)
+  scores = np.round(mean_agreement(labelings), 12)  # equal scores keep their order
+  count = _count(top_fraction, scores.size)
+  return [labelings[i] for i in np.argsort(-scores, kind="stable")[:count]]
+
+
+def _check_fraction(top_fraction):
   if not 0 < top_fraction <= 1:
     raise ValueError(f"top_fraction is {top_fraction}; it must lie in (0, 1]")
-  scores = np.round(mean_agreement(labelings), 12)  # equal scores keep their order
-  count = max(1, int(round(top_fraction * scores.size)))
-  return [labelings[i] for i in np.argsort(-scores, kind="stable")[:count]]
+
+
+def _count(top_fraction, size):
+  """How many of `size` labellings vote; at least one."""
+  return max(1, int(round(top_fraction * size)))
+
+
+def steadiness(labelings, top_fraction=0.1):
+  """How well the labellings that would vote agree with all the others.
+
+  The mean over the `top` labellings of their `mean_agreement`. Where it is high,
+  the groups hang little on the settings.
+
+  Args:
+    labelings: M sequences `[N]` of group labels, any values.
+    top_fraction: see `top`.
+
+  Returns:
+    Float, at most 1; 1 for a single labelling.
+
+  Raises:
+    ValueError: as `top`.
+
+  Example:
+    >>> steadiness([[0, 0, 1, 1], [1, 1, 0, 0], [0, 1, 0, 1]], top_fraction=0.6)
+    0.25
+  """
+  _check_fraction(top_fraction)
+  scores = np.sort(mean_agreement(labelings))[::-1]
+  return float(scores[:_count(top_fraction, scores.size)].mean())
+
+
+def steadiest(families, top_fraction=0.1, least=0.8):
+  """The kind of features whose labellings hang least on the settings.
+
+  A family is scored by the mean `steadiness` of its sets of features, after
+  those below `least` times its best are dropped (an autoencoder that failed).
+
+  Args:
+    families: name -> list of labelings, one a set of features, each M sequences
+      `[N]`.
+    top_fraction: see `top`.
+    least: share of the best set's steadiness that a set must reach, in [0, 1].
+
+  Returns:
+    `(name, labelings of the family's kept sets, name -> list of the
+    steadinesses)`; the first among equals.
+
+  Raises:
+    ValueError: if there is no set, or as `top`.
+
+  Example:
+    >>> steadiest({"a": [[[0, 0, 1, 1], [0, 1, 0, 1]]],
+    ...            "b": [[[0, 0, 1, 1], [1, 1, 0, 0]]]})[0]
+    'b'
+  """
+  families = {name: sets for name, sets in families.items() if sets}
+  if not families:
+    raise ValueError("there is no labelling to choose from; give at least one")
+  scores = {name: [steadiness(one, top_fraction) for one in sets]
+            for name, sets in families.items()}
+  # An index below 0 is worse than chance; 80 % of it would be above it.
+  kept = {name: [i for i, score in enumerate(values)
+                 if score >= min(least * max(values), max(values))]
+          for name, values in scores.items()}
+  best = max(families, key=lambda name: round(
+      float(np.mean([scores[name][i] for i in kept[name]])), 12))
+  return best, [one for i in kept[best] for one in families[best][i]], scores
 
 
 def consensus(labelings, n_clusters, top_fraction=0.1):

@@ -79,3 +79,35 @@ def test_top_takes_lists_and_arrays():
 def test_bad_labellings_are_named(labelings, settings, words):
   with pytest.raises(ValueError, match=words):
     agreement.consensus(labelings, 2, **settings)
+
+
+_A, _B, _C = [0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0, 1, 0, 1, 0, 1]
+
+
+def test_steadiness_is_the_mean_agreement_of_the_voters():
+  scores = np.sort(agreement.mean_agreement([_A, _B, _C]))[::-1]
+  assert agreement.steadiness([_A, _B, _C], 0.6) == pytest.approx(scores[:2].mean())
+  assert agreement.steadiness([_A, _B, _C], 0.1) == pytest.approx(scores[0])
+  assert agreement.steadiness([_A], 0.1) == 1
+  with pytest.raises(ValueError, match="top_fraction is 0"):
+    agreement.steadiness([_A], 0)
+
+
+def test_the_steadiest_family_is_chosen_whatever_its_size():
+  name, found, scores = agreement.steadiest({"many": [[_A, _C], [_C, _A]], "few": [[_A, _B]]})
+  assert name == "few" and found == [_A, _B]
+  assert scores["few"] == [1.0] and scores["many"][0] < 0.5
+
+
+def test_a_failed_set_of_a_family_is_left_out_and_does_not_count():
+  name, found, _ = agreement.steadiest({"codes": [[_A, _C], [_A, _B]], "pixels": [[_A, _A, _C]]})
+  assert name == "codes" and found == [_A, _B]
+
+
+def test_the_first_of_equal_families_is_kept():
+  assert agreement.steadiest({"x": [[_A, _B]], "y": [[_A, _A]]})[0] == "x"
+
+
+def test_a_choice_needs_a_labelling():
+  with pytest.raises(ValueError, match="no labelling to choose from"):
+    agreement.steadiest({"codes": []})
