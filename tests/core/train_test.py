@@ -347,6 +347,13 @@ def test_a_warm_start_is_for_a_fresh_run_alone(toy_run, tmp_path, capsys):
   assert "warm start" not in out and "going on from" in out
 
 
+def test_a_warm_start_that_fails_leaves_nothing(toy_run, tmp_path):
+  (tmp_path / "kept").mkdir()
+  with pytest.raises(FileNotFoundError, match="no checkpoint in nowhere"):
+    train.train(toy_run(warm_start="nowhere"), str(tmp_path / "kept" / "runs" / "a"), "")
+  assert [p.name for p in tmp_path.rglob("*")] == ["kept"]
+
+
 def test_tensorboard_has_scalars_text_and_images(toy_run, tmp_path):
   train.train(toy_run(tensorboard=True), str(tmp_path), "SEED = 5\n")
   found = {}
