@@ -88,7 +88,9 @@ def front_page(rows, output_dir):
       f"- [{stop['title']}]({stop['report']}): `{stop['config']}`, SavedModel in "
       f"`{stop['saved_model']}`, {stop['seconds']:.0f} seconds"
       for stop in rows))]
-  sections.append(report.Table("Results", columns, lines))
+  sections.append(report.Table(
+      "Results", columns, lines,
+      "What each stop measured; its own page says what the metrics mean."))
   return report.write_report(
       os.path.join(output_dir, "index.html"), "The garden's tour", sections,
       "Each stop was trained, measured, exported, served and drawn on this "
