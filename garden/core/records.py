@@ -32,12 +32,17 @@ def atomic(path, mode="w"):
   Yields:
     The open file.
   """
+  encoding = None if "b" in mode else "utf-8"
+  if os.path.exists(path) and not os.path.isfile(path):
+    # A pipe or a device, like /dev/null, must be written to, never replaced.
+    with open(path, mode, encoding=encoding) as file:
+      yield file
+    return
   folder = os.path.dirname(os.path.abspath(path))
   os.makedirs(folder, exist_ok=True)
   handle, partial = tempfile.mkstemp(
       prefix=f".{os.path.basename(path)}.", dir=folder)
   try:
-    encoding = None if "b" in mode else "utf-8"
     with os.fdopen(handle, mode, encoding=encoding) as file:
       yield file
       file.flush()

@@ -98,3 +98,13 @@ def test_a_nan_in_the_metrics_is_read_back(tmp_path):
   records.append_metrics(tmp_path, {"total_steps": 1, "loss": float("nan")})
   (line,) = records.read_metrics(tmp_path)
   assert line["loss"] != line["loss"]
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+  path = tmp_path / "pipe"
+  os.mkfifo(path)
+  reader = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+  records.write_text(path, "line\n")
+  assert os.read(reader, 100) == b"line\n"
+  os.close(reader)
+  assert path.is_fifo() and [p.name for p in tmp_path.iterdir()] == ["pipe"]
