@@ -108,7 +108,7 @@ class Checkpoints:
         logging.warning(
             "checkpoint %s can't be read (%s); %s", path,
             str(error).splitlines()[0],
-            "going back to the one before" if rest else "and none is left")
+            f"going back to {paths[index + 1]}" if rest else "and none is left")
     if paths:
       raise ValueError(
           f"none of the {len(paths)} checkpoints in {self.folder} can be read; "

@@ -59,16 +59,32 @@ def run(main, usage):
   if "verbose" not in FLAGS:
     flags.DEFINE_bool("verbose", False, "Show the traceback of an error.")
   sys.modules["__main__"].__doc__ = usage
+  _show_in_help()
   # A pipe closed by `head` is no error worth a traceback.
   with contextlib.suppress(ValueError):
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
   app.run(lambda argv: _guarded(main, argv), flags_parser=_parse)
 
 
+def _show_in_help():
+  """Has --help list the flags of this module and of the binary's own.
+
+  Absl lists those of the file that was started, which for an installed command
+  is a stub without flags.
+  """
+  started = sys.argv[0]
+  for module, defined in FLAGS.flags_by_module_dict().items():
+    if module in (__name__, started) or module.startswith("garden.tools."):
+      for flag in defined:
+        FLAGS.register_key_flag_for_module(started, flag)
+
+
 def _parse(argv):
   """Absl's parser, with its error as one line and exit code 2."""
   try:
     return FLAGS(argv)
+  except SystemExit:
+    sys.exit(0)  # --help and its kin, which absl ends with 1.
   except flags.Error as error:
     _say(str(error).replace("\n", " "))
     sys.exit(USAGE_ERROR)

@@ -56,7 +56,7 @@ def evaluate(run, model_dir, best=False):
   rows = [dict(row) for row in run.experiment.evaluate(model, data)]
   write_predictions(run.experiment, model, data, model_dir)
   records.write_json(os.path.join(model_dir, "results.json"), {
-      "rows": rows, "seed": run.seed,
+      "rows": rows, "seed": run.seed, "step": int(model.total_steps.numpy()),
       "evaluate_seconds": round(time.monotonic() - start, 2)})
   return rows
 

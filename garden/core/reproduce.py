@@ -115,7 +115,7 @@ def listing(table, experiments=()):
   lines = []
   for entry in table.select(experiments):
     plan = f"{entry.minutes:g} min" if entry.seeds else NOT_RUN
-    lines.append(f"{entry.experiment:14} {entry.method or '(several)':24} "
+    lines.append(f"{entry.experiment:16} {entry.method or '(several)':24} "
                  f"{len(list(entry.runs())):3} runs  {plan:>9}  {entry.gin_file}")
   total = sum(e.minutes for e in table.select(experiments) if e.seeds)
   lines.append(f"{total:g} minutes planned on 2 cores")

@@ -57,7 +57,8 @@ def unit_pixels(
       name = names[int(np.argwhere((flat == value).any(axis=1))[0, 0])]
       raise ValueError(
         f"pixel value {value} in {name} is outside the declared range {low}..{high} of "
-        f"{pixels.dtype} images: rescale the pixels or pass pixel_range=(low, high)"
+        f"{pixels.dtype} images: rescale the pixels, or declare another "
+        "pixel_range, in a config subspace.Source.pixel_range = (low, high)"
       )
   if not allow_constant:
     constant = np.flatnonzero(flat.min(axis=1) == flat.max(axis=1))

@@ -202,7 +202,8 @@ def read_arrays(path: pathlib.Path, keys: Iterable[str] | None = None) -> dict[s
     has = ", ".join(sorted(arrays)) or "none"
     raise ValueError(
       f"{path} has no key {', '.join(map(repr, missing))}; the keys it has are: {has}. "
-      "Pass image_key= and label_key= (label_key='' for no labels)"
+      "Name them with image_key and label_key ('' for no labels), in a config "
+      "subspace.Source.image_key and subspace.Source.label_key"
     )
   return arrays
 

@@ -195,7 +195,8 @@ def read_folder(
     if size is None and images and image.shape != images[0].shape:
       raise ValueError(
         f"{root / names[0]} is {_by(images[0])} but {root / name} is {_by(image)} (height x "
-        "width): images of one size are needed, pass size=(height, width) to resize them"
+        "width): images of one size are needed, resize them with size=(height, width) (a config's "
+        "IMAGE_SIZE)"
       )
     if images and image.dtype != images[0].dtype:
       raise ValueError(

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from garden.datasets import catalog
 from garden.datasets import images as images_lib
+from garden.subspace import settings
 
 
 @gin.register(module="subspace")
@@ -67,16 +68,13 @@ class Source:
       ValueError: K < 2, N < K, a setting out of range, or images that can't be clustered.
       FileNotFoundError: they aren't there.
     """
-    if self.n_clusters < 2:
-      raise ValueError(f"n_clusters is {self.n_clusters}; clustering needs at "
-                       "least 2 groups")
+    if not isinstance(self.n_clusters, int) or self.n_clusters < 2:
+      raise ValueError(f"n_clusters is {self.n_clusters!r}; clustering needs at "
+                       "least 2 groups, a whole number")
     for name, least in (("first_class", 0), ("per_class", 1)):
-      value = getattr(self, name)
-      if value is not None and value < least:
-        raise ValueError(f"{name} is {value}; it must be at least {least}")
-    if not self.pixel_max > 0:
-      raise ValueError(f"pixel_max is {self.pixel_max}; it must be positive, "
-                       "like 1 or 255")
+      if getattr(self, name) is not None:
+        settings.check_count(name, getattr(self, name), least)
+    settings.check_positive("pixel_max", self.pixel_max)
     if self.dataset in catalog.NAMES:
       images = catalog.load(self.dataset, self.data_dir)
     else:

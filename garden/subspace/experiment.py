@@ -191,6 +191,7 @@ class Clustering(SubspaceExperiment):
                expression_weight=1.0, solver="gradient", scaling="none",
                published_error=None, seed=0):
     super().__init__(source, seed)
+    settings.check_count("finetune_steps", finetune_steps, 0)
     self.network = network
     self.pretraining = pretraining
     self.affinity = affinity

@@ -113,7 +113,7 @@ def test_an_unreadable_newest_falls_back_and_says_so(build, tmp_path, caplog, da
   path = checkpoints.Checkpoints(model, str(tmp_path)).restore()
   assert path.endswith("ckpt-1") and _kernel(model) == 1.0 and int(model.total_steps) == 1
   (warning,) = [r.getMessage() for r in caplog.records if "can't be read" in r.getMessage()]
-  assert "ckpt-2" in warning and "going back to the one before" in warning
+  assert "ckpt-2" in warning and "going back to /" in warning
 
 
 def test_training_goes_on_after_a_fall_back(build, tmp_path):

@@ -167,3 +167,13 @@ def test_a_process_of_its_own_ends_with_code_2_and_one_line(tmp_path):
   assert done.stderr.startswith("train: n_clusters is 1;")
   assert len(done.stderr.splitlines()) == 1
   assert not (tmp_path / "run").exists()
+
+
+def test_help_lists_the_binarys_own_flags_and_succeeds():
+  out = subprocess.run(
+    [sys.executable, str(_ROOT / "tools" / "train.py"), "--help"],
+    capture_output=True, text=True,
+  )  # fmt: skip
+  assert out.returncode == 0
+  for flag in ("--gin_file", "--gin_bindings", "--model_dir", "--dry_run", "--verbose"):
+    assert flag in out.stdout.replace("--[no]", "--")

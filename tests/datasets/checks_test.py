@@ -44,7 +44,7 @@ def test_every_grey_level_comes_back():
   ("values", "dtype", "message"),
   [([[0, 1], [0, 300]], np.int32, r"300 in b is outside the declared range 0\.\.255 of int32"),
    ([[0, 1], [0, -3]], np.int16, r"-3 in b is outside"),
-   ([[0, 1], [0, 200]], np.float32, r"200\.0 in b is outside the declared range 0\.\.1.*pass"),
+   ([[0, 1], [0, 200]], np.float32, r"200\.0 in b is outside the declared range 0\.\.1.*rescale"),
    ([[0, 1], [0, np.nan]], np.float32, r"1 pixels are NaN .*first at index \[1, 0, 1, 0\] in b"),
    ([[np.inf, np.nan], [0, 1]], np.float32, r"2 pixels are NaN .*\[0, 0, 0, 0\] in a"),
    ([[0, 1], [2, 2]], np.uint8, "1 of 2 images are constant .*first is b: remove"),

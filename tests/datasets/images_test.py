@@ -128,7 +128,7 @@ def test_sixteen_bits_need_their_range(tmp_path):
 def test_mixed_sizes_name_two_files_and_the_fix(tmp_path):
   save(tmp_path / "a.png", noise([4, 5]))
   save(tmp_path / "b.png", noise([6, 5]))
-  refuses(r"a\.png is 4x5 but .*b\.png is 6x5 .*pass size=", images.read, tmp_path)
+  refuses(r"a\.png is 4x5 but .*b\.png is 6x5 .*resize them with size=", images.read, tmp_path)
   assert images.read(tmp_path, size=(4, 5)).pixels.shape == (2, 4, 5, 1)
 
 

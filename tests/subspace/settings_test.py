@@ -98,3 +98,18 @@ def test_every_parameter_of_the_affinity_arrives(changes):
   np.testing.assert_array_equal(got, expected)
   if changes:
     assert not np.array_equal(got, settings.Affinity(alpha=0.4, dim=1).apply(c, 3))
+
+
+@pytest.mark.parametrize(("make", "message"), [
+  (lambda: settings.Affinity(alpha="x"), r"Affinity.alpha is 'x'; .* above 0 and at most 1"),
+  (lambda: settings.Affinity(alpha=0.0), r"Affinity.alpha is 0.0"),
+  (lambda: settings.Affinity(dim=2.5), r"Affinity.dim is 2.5; .* whole number of at least 1"),
+  (lambda: settings.Affinity(exponent=-1.0), r"Affinity.exponent is -1.0"),
+  (lambda: settings.Affinity(count=0), r"Affinity.count is 0"),
+  (lambda: settings.Pretraining(steps=-5), r"Pretraining.steps is -5; .* at least 0"),
+  (lambda: settings.Pretraining(learning_rate=float("nan")), r"learning_rate is nan"),
+  (lambda: settings.Pretraining(restarts=True), r"restarts is True"),
+])  # fmt: skip
+def test_a_setting_out_of_its_range_is_refused_before_training(make, message):
+  with pytest.raises(ValueError, match=message):
+    make()
