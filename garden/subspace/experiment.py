@@ -155,8 +155,12 @@ class SubspaceExperiment(experiment_lib.Experiment):
 
   def results_caption(self):
     """What a reader has to know to trust the results."""
-    return ("`error_percent` uses the post-processing of C, "
-            "`error_percent_plain` clusters |C| + |C|^T as it is.")
+    return ("`error_percent` (lower is better) uses the post-processing of C, "
+            "`error_percent_plain` clusters |C| + |C|^T as it is; `nmi` and `ari` "
+            "compare with the labels, 1 is perfect. Without labels: "
+            "`normalized_cut` is how much affinity leaves its cluster (lower is "
+            "better), `eigengap` the gap after eigenvalue K of figure 'Spectrum'. "
+            "`ridge_pixels` is no network: C from the raw pixels.")
 
 
 @gin.register(module="subspace")

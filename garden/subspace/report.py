@@ -313,7 +313,9 @@ def curves_figure(history: Sequence[Mapping[str, object]]) -> report.Figure:
     ax.set_xlabel("step", fontsize=9, color=_SOFT)
     ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(6, integer=True))
     ax.grid(color="#e6e6e6", linewidth=0.7)
-    ax.legend(fontsize=8, frameon=False)
+    # Below, where no curve can run through it.
+    ax.legend(fontsize=8, frameon=False, loc="upper center",
+              bbox_to_anchor=(0.5, -0.16), ncols=4)
     _calm(ax)
   return report.Figure(
     "Loss curves",
