@@ -9,9 +9,8 @@ cut had -0.4 to 0.7. It fails if most of the grid is bad.
 * `medoid`: the labelling of largest mean agreement.
 * `consensus`: how often two samples share a group among the labellings of
   largest mean agreement, clustered once more.
-* `steadiest`: of several kinds of features, the one whose labellings depend
-  least on the settings. Labellings of different features must not be pooled
-  blindly: the kind with most members would outvote the others.
+* `consensus` gives each kind of features the same weight: pooled, the kind with
+  most members outvotes the others, right or wrong.
 """
 
 import numpy as np
@@ -206,52 +205,68 @@ def steadiness(labelings, top_fraction=0.1):
   return float(scores[:_count(top_fraction, scores.size)].mean())
 
 
-def steadiest(families, top_fraction=0.1, least=0.8):
-  """The kind of features whose labellings hang least on the settings.
+def steady(sets, top_fraction=0.1, least=0.8):
+  """The labellings of the sets of features that did not fail, in one pool.
 
-  A family is scored by the mean `steadiness` of its sets of features, after
-  those below `least` times its best are dropped (an autoencoder that failed).
+  An autoencoder that failed gives labellings that hang on the settings. A set is
+  kept if its `steadiness` is at least `least` times the best one.
 
   Args:
-    families: name -> list of labelings, one a set of features, each M sequences
-      `[N]`.
+    sets: list of labelings, one a set of features, each M sequences `[N]`.
     top_fraction: see `top`.
-    least: share of the best set's steadiness that a set must reach, in [0, 1].
+    least: share of the best steadiness, in [0, 1].
 
   Returns:
-    `(name, labelings of the family's kept sets, name -> list of the
-    steadinesses)`; the first among equals.
+    `(list of the kept labellings, steadiness of each set)`.
 
   Raises:
     ValueError: if there is no set, or as `top`.
 
   Example:
-    >>> steadiest({"a": [[[0, 0, 1, 1], [0, 1, 0, 1]]],
-    ...            "b": [[[0, 0, 1, 1], [1, 1, 0, 0]]]})[0]
-    'b'
+    >>> steady([[[0, 0, 1, 1], [1, 1, 0, 0]], [[0, 0, 1, 1], [0, 1, 0, 1]]])[0]
+    [[0, 0, 1, 1], [1, 1, 0, 0]]
   """
-  families = {name: sets for name, sets in families.items() if sets}
-  if not families:
+  if not len(sets):
     raise ValueError("there is no labelling to choose from; give at least one")
-  scores = {name: [steadiness(one, top_fraction) for one in sets]
-            for name, sets in families.items()}
+  scores = [steadiness(one, top_fraction) for one in sets]
   # An index below 0 is worse than chance; 80 % of it would be above it.
-  kept = {name: [i for i, score in enumerate(values)
-                 if score >= min(least * max(values), max(values))]
-          for name, values in scores.items()}
-  best = max(families, key=lambda name: round(
-      float(np.mean([scores[name][i] for i in kept[name]])), 12))
-  return best, [one for i in kept[best] for one in families[best][i]], scores
+  floor = min(least * max(scores), max(scores))
+  return [labels for one, score in zip(sets, scores) if score >= floor
+          for labels in one], scores
 
 
-def consensus(labelings, n_clusters, top_fraction=0.1):
+def joint_comembership(families, top_fraction=0.1):
+  """Mean over kinds of features of the `comembership` of their best voters.
+
+  Args:
+    families: list of labelings, one a kind of features, each M sequences `[N]`.
+    top_fraction: see `top`.
+
+  Returns:
+    `[N, N]` float64 in [0, 1], diagonal 1.
+
+  Raises:
+    ValueError: as `top`.
+
+  Example:
+    >>> joint_comembership([[[0, 0]], [[0, 1]]])
+    array([[1. , 0.5],
+           [0.5, 1. ]])
+  """
+  if not len(families):
+    raise ValueError("there is no labelling to choose from; give at least one")
+  return sum(comembership(top(one, top_fraction)) for one in families) / len(families)
+
+
+def consensus(families, n_clusters, top_fraction=0.1):
   """One labelling from many: the best agreeing ones, clustered once more.
 
   Args:
-    labelings: M sequences `[N]` of group labels, any values.
+    families: list of labelings, one a kind of features, each M sequences `[N]`;
+      each kind has the same weight.
     n_clusters: K, 2..N.
-    top_fraction: share of the labellings, by mean agreement, that vote; in
-      (0, 1], at least one votes.
+    top_fraction: share of the labellings of a kind, by mean agreement, that
+      vote; in (0, 1], at least one votes.
 
   Returns:
     `[N]` int64 labels, numbered by first appearance.
@@ -261,8 +276,8 @@ def consensus(labelings, n_clusters, top_fraction=0.1):
       do not fit together.
 
   Example:
-    >>> consensus([[0, 0, 1, 1], [1, 1, 0, 0], [0, 1, 0, 1]], 2, top_fraction=0.6)
+    >>> consensus([[[0, 0, 1, 1], [1, 1, 0, 0], [0, 1, 0, 1]]], 2, top_fraction=0.6)
     array([0, 0, 1, 1])
   """
   return affinities.spectral_clustering(
-      comembership(top(labelings, top_fraction)), n_clusters)
+      joint_comembership(families, top_fraction), n_clusters)

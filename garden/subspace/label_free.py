@@ -3,10 +3,9 @@
 Post-processing constants move the error of one and the same C by tens of
 points, and the published ones were tuned on labels. Here a fixed grid of
 settings, the same for every data set, is run on raw pixels and on the codes of
-several autoencoders. Of the two, the one goes on whose labellings depend less
-on the settings (`agreement.steadiest`). Its labellings that agree most with all
-the others (mean adjusted Rand index) are kept, their co-membership matrix is
-averaged, and it is clustered once more.
+several autoencoders. Of either kind of features the labellings that agree most
+with the others of their kind (mean adjusted Rand index) vote; the two mean
+co-membership matrices, of equal weight, are averaged and clustered once more.
 """
 
 import itertools
@@ -197,31 +196,30 @@ class LabelFree(clustering_lib.SubspaceExperiment):
     return (*pair, list(pair))
 
   def labelings(self, model):
-    """The candidate labellings of the steadiest family, `[M, N]` int64."""
-    families = {}
+    """The candidate labellings, a `[M, N]` int64 a family that is in use."""
+    families = []
     for name, sets in self.features(model).items():
-      families[name] = []
+      found = []
       for number, features in enumerate(sets, 1):
         print(f"{name} {number} of {len(sets)} …", flush=True)
-        families[name].append(np.stack([labels for labels, _ in candidates(
+        found.append(np.stack([labels for labels, _ in candidates(
             features, self.source.n_clusters, **self.grid)]))
-    best, found, scores = agreement.steadiest(families, self.top_fraction)
-    for name, values in scores.items():
-      print(f"steadiness of {name}: {', '.join(f'{v:.3f}' for v in values)}"
-            + (" (chosen)" if name == best else ""), flush=True)
-    return np.stack(found)
+      kept, scores = agreement.steady(found, self.top_fraction)
+      print(f"steadiness of {name}: "
+            + ", ".join(f"{score:.3f}" for score in scores), flush=True)
+      families.append(np.stack(kept))
+    return families
 
   def clusters(self, model):
     """The consensus; computed once. Plain: the medoid, without consensus."""
     if self._clusters is None:
-      found = self.labelings(model)
+      families = self.labelings(model)
+      found = np.concatenate(families)
       medoid = np.asarray(found[agreement.medoid(found)])
-      labels = agreement.consensus(found, self.source.n_clusters,
-                                   self.top_fraction)
+      together = agreement.joint_comembership(families, self.top_fraction)
       self._clusters = clustering_lib.Clusters(
-          labels, agreement.comembership(
-              agreement.top(found, self.top_fraction)),
-          medoid, agreement.comembership(found))
+          affinity_lib.spectral_clustering(together, self.source.n_clusters),
+          together, medoid, agreement.comembership(found))
     return self._clusters
 
   def evaluate(self, model, data):

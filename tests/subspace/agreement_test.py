@@ -49,7 +49,7 @@ def test_comembership_counts_shared_groups():
 def test_consensus_is_better_than_every_voter():
   labels = np.repeat(np.arange(4), 25)
   voters = [_noisy(labels, 0.3, seed) for seed in range(20)]
-  found = agreement.consensus(voters, 4, top_fraction=1.0)
+  found = agreement.consensus([voters], 4, top_fraction=1.0)
   np.testing.assert_array_equal(found, affinity.relabel(labels))
   assert max(adjusted_rand_score(labels, v) for v in voters) < 1
 
@@ -59,9 +59,9 @@ def test_consensus_hears_only_the_best_fraction():
   rng = np.random.default_rng(0)
   good = [_noisy(labels, 0.1, seed) for seed in range(5)]
   bad = [rng.integers(0, 3, 60) for _ in range(5)]
-  found = agreement.consensus(bad + good, 3, top_fraction=0.5)
+  found = agreement.consensus([bad + good], 3, top_fraction=0.5)
   np.testing.assert_array_equal(found, labels)
-  one = agreement.consensus(bad + good, 3, top_fraction=1e-9)  # at least one votes
+  one = agreement.consensus([bad + good], 3, top_fraction=1e-9)  # at least one votes
   best = (bad + good)[agreement.medoid(bad + good)]
   np.testing.assert_array_equal(one, affinity.relabel(best))
 
@@ -78,7 +78,7 @@ def test_top_takes_lists_and_arrays():
     ([[0, 1, 1]], {"top_fraction": 1.1}, "top_fraction is 1.1")])
 def test_bad_labellings_are_named(labelings, settings, words):
   with pytest.raises(ValueError, match=words):
-    agreement.consensus(labelings, 2, **settings)
+    agreement.consensus([labelings], 2, **settings)
 
 
 _A, _B, _C = [0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0, 1, 0, 1, 0, 1]
@@ -93,21 +93,21 @@ def test_steadiness_is_the_mean_agreement_of_the_voters():
     agreement.steadiness([_A], 0)
 
 
-def test_the_steadiest_family_is_chosen_whatever_its_size():
-  name, found, scores = agreement.steadiest({"many": [[_A, _C], [_C, _A]], "few": [[_A, _B]]})
-  assert name == "few" and found == [_A, _B]
-  assert scores["few"] == [1.0] and scores["many"][0] < 0.5
+def test_a_set_that_failed_has_no_vote():
+  found, scores = agreement.steady([[_A, _C], [_A, _B]])
+  assert found == [_A, _B] and scores[1] == 1 and scores[0] < 0.5
+  assert agreement.steady([[_A, _C], [_C, _A]])[0] == [_A, _C, _C, _A]  # equal ones stay
 
 
-def test_a_failed_set_of_a_family_is_left_out_and_does_not_count():
-  name, found, _ = agreement.steadiest({"codes": [[_A, _C], [_A, _B]], "pixels": [[_A, _A, _C]]})
-  assert name == "codes" and found == [_A, _B]
+def test_each_kind_of_features_has_the_same_weight():
+  few, many = [_A], [_C] * 9
+  joint = agreement.joint_comembership([few, many], 1.0)
+  alone = [agreement.comembership(one) for one in (few, many)]
+  np.testing.assert_allclose(joint, (alone[0] + alone[1]) / 2)
+  np.testing.assert_allclose(agreement.joint_comembership([many], 1.0), alone[1])
 
 
-def test_the_first_of_equal_families_is_kept():
-  assert agreement.steadiest({"x": [[_A, _B]], "y": [[_A, _A]]})[0] == "x"
-
-
-def test_a_choice_needs_a_labelling():
+@pytest.mark.parametrize("choose", [agreement.steady, agreement.joint_comembership])
+def test_a_choice_needs_a_labelling(choose):
   with pytest.raises(ValueError, match="no labelling to choose from"):
-    agreement.steadiest({"codes": []})
+    choose([])
