@@ -1,0 +1,1 @@
+"""Label-efficient transfer across domains and tasks, as Keras layers and losses."""
