@@ -2,5 +2,8 @@
 
 from garden.transfer.adversary import GradientReversal
 from garden.transfer.adversary import MultiLayerDomainDiscriminator
+from garden.transfer.semantic import PrototypeSimilarity
+from garden.transfer.semantic_loss import SemanticTransferLoss
 
-__all__ = ["GradientReversal", "MultiLayerDomainDiscriminator"]
+__all__ = ["GradientReversal", "MultiLayerDomainDiscriminator", "PrototypeSimilarity",
+           "SemanticTransferLoss"]
