@@ -9,8 +9,8 @@ cut had -0.4 to 0.7. It fails if most of the grid is bad.
 * `medoid`: the labelling of largest mean agreement.
 * `consensus`: how often two samples share a group among the labellings of
   largest mean agreement, clustered once more.
-* `consensus` gives each kind of features the same weight: pooled, the kind with
-  most members outvotes the others, right or wrong.
+* several kinds of features vote apart, weighted by how little their labellings
+  hang on the settings: pooled, the kind with most members outvotes the others.
 """
 
 import numpy as np
@@ -217,7 +217,8 @@ def steady(sets, top_fraction=0.1, least=0.8):
     least: share of the best steadiness, in [0, 1].
 
   Returns:
-    `(list of the kept labellings, steadiness of each set)`.
+    `(list of the kept labellings, steadiness of each set, mean of the kept
+    ones)`.
 
   Raises:
     ValueError: if there is no set, or as `top`.
@@ -231,22 +232,51 @@ def steady(sets, top_fraction=0.1, least=0.8):
   scores = [steadiness(one, top_fraction) for one in sets]
   # An index below 0 is worse than chance; 80 % of it would be above it.
   floor = min(least * max(scores), max(scores))
-  return [labels for one, score in zip(sets, scores) if score >= floor
-          for labels in one], scores
+  kept = [i for i, score in enumerate(scores) if score >= floor]
+  return ([labels for i in kept for labels in sets[i]], scores,
+          float(np.mean([scores[i] for i in kept])))
 
 
-def joint_comembership(families, top_fraction=0.1):
-  """Mean over kinds of features of the `comembership` of their best voters.
+def weights(steadinesses, power=8.0):
+  """Weights of kinds of features, `steadiness^power`, normalised.
+
+  A soft choice: 10 % more steadiness is twice the weight. Of two kinds that are
+  alike both are heard; the one that clearly hangs on its settings is not.
+
+  Args:
+    steadinesses: one a kind; those not above 0 get no weight.
+    power: 0 weighs all alike.
+
+  Returns:
+    `[F]` float64, sum 1.
+
+  Raises:
+    ValueError: if there is none.
+
+  Example:
+    >>> weights([0.5, 0.5])
+    array([0.5, 0.5])
+  """
+  values = np.maximum(np.asarray(steadinesses, np.float64), 1e-3)
+  if not values.size:
+    raise ValueError("there is no steadiness to weigh by; give at least one")
+  values = (values / values.max()) ** power
+  return values / values.sum()
+
+
+def joint_comembership(families, shares=None, top_fraction=0.1):
+  """Weighted mean over kinds of features of their best voters' `comembership`.
 
   Args:
     families: list of labelings, one a kind of features, each M sequences `[N]`.
+    shares: `[F]` weights of sum 1, see `weights`; equal ones when None.
     top_fraction: see `top`.
 
   Returns:
     `[N, N]` float64 in [0, 1], diagonal 1.
 
   Raises:
-    ValueError: as `top`.
+    ValueError: as `top`, or if there is no family.
 
   Example:
     >>> joint_comembership([[[0, 0]], [[0, 1]]])
@@ -255,16 +285,19 @@ def joint_comembership(families, top_fraction=0.1):
   """
   if not len(families):
     raise ValueError("there is no labelling to choose from; give at least one")
-  return sum(comembership(top(one, top_fraction)) for one in families) / len(families)
+  if shares is None:
+    shares = np.full(len(families), 1.0 / len(families))
+  return sum(share * comembership(top(one, top_fraction))
+             for share, one in zip(shares, families, strict=True))
 
 
-def consensus(families, n_clusters, top_fraction=0.1):
+def consensus(families, n_clusters, shares=None, top_fraction=0.1):
   """One labelling from many: the best agreeing ones, clustered once more.
 
   Args:
-    families: list of labelings, one a kind of features, each M sequences `[N]`;
-      each kind has the same weight.
+    families: list of labelings, one a kind of features, each M sequences `[N]`.
     n_clusters: K, 2..N.
+    shares: weights of the kinds, see `joint_comembership`.
     top_fraction: share of the labellings of a kind, by mean agreement, that
       vote; in (0, 1], at least one votes.
 
@@ -280,4 +313,4 @@ def consensus(families, n_clusters, top_fraction=0.1):
     array([0, 0, 1, 1])
   """
   return affinities.spectral_clustering(
-      joint_comembership(families, top_fraction), n_clusters)
+      joint_comembership(families, shares, top_fraction), n_clusters)

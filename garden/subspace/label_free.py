@@ -4,8 +4,9 @@ Post-processing constants move the error of one and the same C by tens of
 points, and the published ones were tuned on labels. Here a fixed grid of
 settings, the same for every data set, is run on raw pixels and on the codes of
 several autoencoders. Of either kind of features the labellings that agree most
-with the others of their kind (mean adjusted Rand index) vote; the two mean
-co-membership matrices, of equal weight, are averaged and clustered once more.
+with the others of their kind (mean adjusted Rand index) vote; the two
+co-membership matrices are averaged, weighted by how little the labellings of
+their kind hang on the settings, and clustered once more.
 """
 
 import itertools
@@ -196,27 +197,29 @@ class LabelFree(clustering_lib.SubspaceExperiment):
     return (*pair, list(pair))
 
   def labelings(self, model):
-    """The candidate labellings, a `[M, N]` int64 a family that is in use."""
-    families = []
+    """The candidate labellings, a `[M, N]` int64 a family in use, and weights."""
+    families, steadinesses = [], []
     for name, sets in self.features(model).items():
       found = []
       for number, features in enumerate(sets, 1):
         print(f"{name} {number} of {len(sets)} …", flush=True)
         found.append(np.stack([labels for labels, _ in candidates(
             features, self.source.n_clusters, **self.grid)]))
-      kept, scores = agreement.steady(found, self.top_fraction)
+      kept, scores, steadiness = agreement.steady(found, self.top_fraction)
       print(f"steadiness of {name}: "
             + ", ".join(f"{score:.3f}" for score in scores), flush=True)
       families.append(np.stack(kept))
-    return families
+      steadinesses.append(steadiness)
+    return families, agreement.weights(steadinesses)
 
   def clusters(self, model):
     """The consensus; computed once. Plain: the medoid, without consensus."""
     if self._clusters is None:
-      families = self.labelings(model)
+      families, shares = self.labelings(model)
       found = np.concatenate(families)
       medoid = np.asarray(found[agreement.medoid(found)])
-      together = agreement.joint_comembership(families, self.top_fraction)
+      together = agreement.joint_comembership(
+          families, shares, self.top_fraction)
       self._clusters = clustering_lib.Clusters(
           affinity_lib.spectral_clustering(together, self.source.n_clusters),
           together, medoid, agreement.comembership(found))

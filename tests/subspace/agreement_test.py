@@ -94,20 +94,33 @@ def test_steadiness_is_the_mean_agreement_of_the_voters():
 
 
 def test_a_set_that_failed_has_no_vote():
-  found, scores = agreement.steady([[_A, _C], [_A, _B]])
-  assert found == [_A, _B] and scores[1] == 1 and scores[0] < 0.5
+  found, scores, mean = agreement.steady([[_A, _C], [_A, _B]])
+  assert found == [_A, _B] and scores[1] == mean == 1 and scores[0] < 0.5
   assert agreement.steady([[_A, _C], [_C, _A]])[0] == [_A, _C, _C, _A]  # equal ones stay
 
 
-def test_each_kind_of_features_has_the_same_weight():
+def test_kinds_of_features_vote_apart_whatever_their_size():
   few, many = [_A], [_C] * 9
-  joint = agreement.joint_comembership([few, many], 1.0)
+  joint = agreement.joint_comembership([few, many], top_fraction=1.0)
   alone = [agreement.comembership(one) for one in (few, many)]
   np.testing.assert_allclose(joint, (alone[0] + alone[1]) / 2)
-  np.testing.assert_allclose(agreement.joint_comembership([many], 1.0), alone[1])
+  joint = agreement.joint_comembership([few, many], [0.8, 0.2], 1.0)
+  np.testing.assert_allclose(joint, 0.8 * alone[0] + 0.2 * alone[1])
+  np.testing.assert_allclose(agreement.joint_comembership([many], top_fraction=1.0), alone[1])
+  with pytest.raises(ValueError, match="zip"):
+    agreement.joint_comembership([few, many], [1.0])
 
 
-@pytest.mark.parametrize("choose", [agreement.steady, agreement.joint_comembership])
-def test_a_choice_needs_a_labelling(choose):
-  with pytest.raises(ValueError, match="no labelling to choose from"):
+def test_the_steadier_kind_has_more_weight():
+  shares = agreement.weights([0.5, 0.55])
+  assert shares.sum() == pytest.approx(1) and shares[1] / shares[0] == pytest.approx(1.1**8)
+  np.testing.assert_allclose(agreement.weights([0.5, 0.9], power=0.0), [0.5, 0.5])
+  np.testing.assert_allclose(agreement.weights([0.5, -0.1]), [1, 0], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+  "choose", [agreement.steady, agreement.joint_comembership, agreement.weights]
+)
+def test_a_choice_needs_something_to_choose_from(choose):
+  with pytest.raises(ValueError, match="there is no .*give at least one"):
     choose([])

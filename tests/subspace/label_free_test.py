@@ -107,7 +107,8 @@ def test_planes_are_found_from_pixels_and_codes(source, tmp_path):
   features = run.experiment.features(model)
   assert [x.shape for x in features["pixels"]] == [(36, 36)]
   assert [x.shape for x in features["codes"]] == [(36, 18), (36, 18)]
-  pixels, codes = run.experiment.labelings(model)
+  (pixels, codes), shares = run.experiment.labelings(model)
+  assert shares.sum() == pytest.approx(1)
   assert pixels.shape == (16, 36) and codes.shape in ((16, 36), (32, 36))
   found = run.experiment.clusters(model)
   np.testing.assert_allclose(found.affinity, found.affinity.T)
