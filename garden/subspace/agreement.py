@@ -7,16 +7,14 @@ correlation of 0.83 to 0.98 with the true error, where eigengap and normalised
 cut had -0.4 to 0.7. It fails if most of the grid is bad.
 
 * `medoid`: the labelling of largest mean agreement.
-* `consensus`: how often two samples share a group among the labellings of
-  largest mean agreement, clustered once more.
-* several kinds of features vote apart, weighted by how little their labellings
-  hang on the settings: pooled, the kind with most members outvotes the others.
+* `joint_comembership`: how often two samples share a group among the labellings
+  of largest mean agreement; clustered once more it is a consensus. Several kinds
+  of features vote apart, weighted by how little their labellings hang on the
+  settings: pooled, the kind with most members outvotes the others.
 """
 
 import numpy as np
 from scipy.linalg import blas
-
-from garden.subspace import affinity as affinities
 
 
 def _stack(labelings):
@@ -289,28 +287,3 @@ def joint_comembership(families, shares=None, top_fraction=0.1):
     shares = np.full(len(families), 1.0 / len(families))
   return sum(share * comembership(top(one, top_fraction))
              for share, one in zip(shares, families, strict=True))
-
-
-def consensus(families, n_clusters, shares=None, top_fraction=0.1):
-  """One labelling from many: the best agreeing ones, clustered once more.
-
-  Args:
-    families: list of labelings, one a kind of features, each M sequences `[N]`.
-    n_clusters: K, 2..N.
-    shares: weights of the kinds, see `joint_comembership`.
-    top_fraction: share of the labellings of a kind, by mean agreement, that
-      vote; in (0, 1], at least one votes.
-
-  Returns:
-    `[N]` int64 labels, numbered by first appearance.
-
-  Raises:
-    ValueError: if `top_fraction` or K is outside its range, or the labellings
-      do not fit together.
-
-  Example:
-    >>> consensus([[[0, 0, 1, 1], [1, 1, 0, 0], [0, 1, 0, 1]]], 2, top_fraction=0.6)
-    array([0, 0, 1, 1])
-  """
-  return affinities.spectral_clustering(
-      joint_comembership(families, shares, top_fraction), n_clusters)
