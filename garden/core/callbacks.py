@@ -336,6 +336,27 @@ class TensorBoard(tf.keras.callbacks.Callback):
       self.writer.flush()
 
 
+class Warnings(tf.keras.callbacks.Callback):
+  """Prints what `GardenModel.epoch_warnings` says, once while it stays so.
+
+  Args:
+    stream: where to write; standard error when None.
+  """
+
+  def __init__(self, stream=None):
+    super().__init__()
+    self.stream = stream
+    self._shown = set()
+
+  def on_epoch_end(self, epoch, logs=None):
+    found = self.model.epoch_warnings(logs)
+    for sign, sentence in found.items():
+      if sign not in self._shown:
+        print(f"warning, step {int(self.model.total_steps.numpy())}: {sentence}",
+              file=self.stream or sys.stderr, flush=True)
+    self._shown = set(found)
+
+
 class Progress(tf.keras.callbacks.Callback):
   """A moving line on a terminal; a line an epoch elsewhere.
 
@@ -420,6 +441,7 @@ def build(run, model, model_dir, config_text, chief=True):
       calls["tensorboard"] = TensorBoard(model_dir, config_text,
                                          run.profile_steps)
     calls["progress"] = Progress()
+    calls["warnings"] = Warnings()
   state = {name: call.state for name, call in calls.items()
            if hasattr(call, "state")}
   return calls, state

@@ -48,7 +48,9 @@ class Stage:
     steps: the budget, in batches.
     batches: maps a step number of this stage to the data set of the batches
       from that step on. Batch i is a function of (seed, i) alone, which is what
-      makes a killed run continue as if nothing had happened.
+      makes a killed run continue as if nothing had happened. Called in the
+      strategy's scope; a data set is split among the replicas, unless it is
+      already a `tf.distribute.DistributedDataset`.
     plateau: optional rule that lowers the learning rate and ends the stage.
   """
   name: str

@@ -198,6 +198,19 @@ class GardenModel(tf.keras.Model):
       self._trackers[name].update_state(value)
     return {name: self._trackers[name].result() for name in values}
 
+  def epoch_warnings(self, logs):
+    """Hook: what an epoch's means say that a user should know.
+
+    Args:
+      logs: name -> mean over the epoch.
+
+    Returns:
+      Dict of a sign's name -> a sentence. It is printed when the sign appears,
+      not again while it stays.
+    """
+    del logs
+    return {}
+
   def summary_images(self):
     """Hook: `{name: [n, h, w, c] float32 in [0, 1]}` for TensorBoard."""
     return {}

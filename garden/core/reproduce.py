@@ -42,6 +42,9 @@ class Entry:
       (the windows of people of Extended Yale B).
     bindings: bindings of every run of the entry.
     setting: what distinguishes the row besides its method.
+    paper: metric -> the paper's value of this row; wins over the table's.
+    starts_from: the run of an earlier entry whose weights every run begins with
+      (`Run.warm_start`), by its name, in which "{seed}" stands for the seed.
     minutes: planned minutes of all its runs on 2 cores.
   """
   experiment: str
@@ -51,6 +54,8 @@ class Entry:
   variants: Sequence[str] = ("",)
   bindings: Sequence[str] = ()
   setting: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  paper: Mapping[str, float] = dataclasses.field(default_factory=dict)
+  starts_from: str | None = None
   minutes: float = 1.0
 
   def runs(self):
@@ -60,6 +65,13 @@ class Entry:
       bindings = [*self.bindings, *([variant] if variant else [])]
       marks = "".join("-" + re.sub(r"\W+", "_", b) for b in bindings)
       yield f"{stem}{marks}-seed{seed}", seed, [f"SEED = {seed}", *bindings]
+
+  def warm_start(self, output_dir, seed):
+    """The bindings that begin a run with the weights of `starts_from`."""
+    if self.starts_from is None:
+      return []
+    source = os.path.join(output_dir, "runs", self.starts_from.format(seed=seed))
+    return [f"Run.warm_start = {source!r}"]
 
 
 @gin.configurable(module="garden")
@@ -140,6 +152,7 @@ def reproduce(table, output_dir, experiments=()):
       if os.path.exists(os.path.join(folder, "reproduced.json")):
         continue
       print(f"== {entry.experiment} {entry.method or ''} {name}", flush=True)
+      bindings = [*bindings, *entry.warm_start(output_dir, seed)]
       processes.in_process(f"the run {folder}", run_one, entry.gin_file,
                            bindings, folder, seed)
       write(table, output_dir, entries)
@@ -218,7 +231,8 @@ def _row(table, entry, method, metric, samples):
   return {
       "experiment": entry.experiment, "method": method,
       "setting": dict(entry.setting), "metric": metric,
-      "paper": table.paper.get(entry.experiment, {}).get(method, {}).get(metric),
+      "paper": entry.paper.get(
+          metric, table.paper.get(entry.experiment, {}).get(method, {}).get(metric)),
       "mean": round(statistics.fmean(numbers), 4),
       "sem": (None if spread is None
               else round(spread / math.sqrt(len(numbers)), 4)),
@@ -304,5 +318,5 @@ def _markdown_row(table, label, group):
     cells.append(f"{row['mean']:.{digits}f}{error}")
   first = next(iter(group.values()))
   paper = group.get(table.metrics[0], {}).get("paper")
-  return [label, "" if paper is None else f"{paper:.2f}", *cells,
+  return [label, "" if paper is None else f"{paper:.{2 if abs(paper) >= 1 else 3}f}", *cells,
           str(first["n"]), f"{first['seconds']:.1f}"]

@@ -108,7 +108,8 @@ def _fit_stage(run, strategy, model, data, stage, calls, saver):
   for first, steps, epochs in segments(done, stage.steps, run.steps_per_epoch):
     if model.stop_training:
       break
-    batches = stage.batches(first)
+    with strategy.scope():  # `batches` may ask how many replicas there are.
+      batches = stage.batches(first)
     epoch = first // run.steps_per_epoch
     model.fit(batches, steps_per_epoch=steps, initial_epoch=epoch,
               epochs=epoch + epochs, verbose=0,

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from garden.datasets import catalog
 from garden.datasets import images as images_lib
+from garden.datasets import order
 from garden.subspace import settings
 
 
@@ -75,7 +76,7 @@ class Source:
       if getattr(self, name) is not None:
         settings.check_count(name, getattr(self, name), least)
     settings.check_positive("pixel_max", self.pixel_max)
-    if self.dataset in catalog.NAMES:
+    if catalog.is_name(self.dataset):
       images = catalog.load(self.dataset, self.data_dir)
     else:
       images = self._read()
@@ -138,16 +139,8 @@ def shuffled(n_images, batch_size, seed):
   """
   batch_size = min(batch_size, n_images)
 
-  def order(place, turn):
-    return tf.random.experimental.index_shuffle(
-        place, tf.stack([tf.constant(seed, tf.int64), turn]), n_images - 1)
-
   def batch(step):
-    position = step * batch_size + tf.range(batch_size, dtype=tf.int64)
-    turn, place = position // n_images, position % n_images
-    # A batch is no longer than a turn, so it meets two orders at most.
-    return tf.where(turn == turn[0], order(place, turn[0]),
-                    order(place, turn[-1]))
+    return order.shuffled_positions(step, batch_size, n_images, seed)
 
   return lambda first: _at_once(tf.data.Dataset.range(
       first, np.iinfo(np.int64).max).map(batch))

@@ -61,7 +61,8 @@ def affine_transforms(height, width, rotation=0.0, scale_x=1.0, scale_y=1.0, she
   return tf.stack([*columns, tf.zeros(shape), tf.zeros(shape)], axis=1)
 
 
-def random_affine(images, seed, rotation=0.3, scale=(0.8, 1.2), shear=0.3, shift=3.0):
+def random_affine(images, seed, rotation=0.3, scale=(0.8, 1.2), shear=0.3, shift=3.0, first=0,
+                  total=None):
   """Turns, stretches, shears and shifts each image by its own random amounts.
 
   Bilinear; what comes from outside the image is 0. All amounts are uniform in
@@ -74,6 +75,9 @@ def random_affine(images, seed, rotation=0.3, scale=(0.8, 1.2), shear=0.3, shift
     scale: (least, largest) factor, > 0, drawn for each axis.
     shear: largest shear, at least 0.
     shift: largest shift along each axis in pixels, at least 0.
+    first: number of the first of these images in a batch of `total`: a replica
+      that holds a part of a batch then draws what one device would for that part.
+    total: images of that batch; None for these alone.
 
   Returns:
     `[n, h, w, c]` of the images' dtype.
@@ -99,7 +103,8 @@ def random_affine(images, seed, rotation=0.3, scale=(0.8, 1.2), shear=0.3, shift
   shape = tf.shape(images)
   lows = tf.constant([-rotation, scale[0], scale[0], -shear, -shift, -shift], tf.float32)
   highs = tf.constant([rotation, scale[1], scale[1], shear, shift, shift], tf.float32)
-  unit = tf.random.stateless_uniform([shape[0], 6], seed)
+  total = shape[0] if total is None else total
+  unit = tf.random.stateless_uniform([total, 6], seed)[first:first + shape[0]]
   drawn = tf.unstack(lows + unit * (highs - lows), axis=1)
   transforms = affine_transforms(shape[1], shape[2], *drawn)
   views = _addons().image.transform(

@@ -119,3 +119,39 @@ class Head(tf.keras.layers.Layer):
   def get_config(self):
     """The arguments of the constructor."""
     return {**super().get_config(), "n_classes": self.n_classes}
+
+
+@tf.keras.utils.register_keras_serializable(package="garden")
+class CosineHead(tf.keras.layers.Layer):
+  """The classifier of minimax entropy: logits W^T f / ||f|| / T, no bias.
+
+  As in the published code, the features are normalised and the weights are not.
+
+  Args:
+    n_classes: number of classes, at least 2.
+    temperature: T > 0; 0.05 as published.
+    **kwargs: of `tf.keras.layers.Layer`.
+
+  Example:
+    logits = CosineHead(5)(tf.ones([8, 500]))  # [8, 5]
+  """
+
+  def __init__(self, n_classes, temperature=0.05, **kwargs):
+    super().__init__(**kwargs)
+    self.n_classes = int(n_classes)
+    self.temperature = float(temperature)
+    if self.n_classes < 2:
+      raise ValueError(f"n_classes is {n_classes}; a classifier needs at least 2")
+    if not self.temperature > 0:
+      raise ValueError(f"temperature is {temperature}; it must be above 0")
+    self.dense = tf.keras.layers.Dense(self.n_classes, use_bias=False, name="logits",
+                                       dtype=self.dtype_policy)
+
+  def call(self, embeddings):
+    """`[batch, d]` -> `[batch, n_classes]`, before any softmax."""
+    return self.dense(tf.math.l2_normalize(embeddings, axis=1)) / self.temperature
+
+  def get_config(self):
+    """The arguments of the constructor."""
+    return {**super().get_config(), "n_classes": self.n_classes,
+            "temperature": self.temperature}

@@ -185,36 +185,162 @@ def test_digits_are_scikit_learn_s():
   np.testing.assert_array_equal(images.labels[:10], np.arange(10))
 
 
-def test_mnist_from_npz(tmp_path):
+@pytest.mark.parametrize(("name", "part"), [("mnist", "test"), ("mnist_train", "train")])
+def test_mnist_from_npz(tmp_path, name, part):
   (tmp_path / "mnist").mkdir()
+  other = {"test": "train", "train": "test"}[part]
   pixels = np.random.default_rng(0).integers(0, 256, [20, 28, 28], np.uint8)
-  np.savez(
-    tmp_path / "mnist" / "mnist.npz",
-    x_train=pixels[:1],
-    y_train=[0],
-    x_test=pixels,
-    y_test=np.arange(20) % 10,
-  )
-  images = catalog.load("mnist", data_dir=tmp_path)
+  arrays = {
+    f"x_{other}": pixels[:1],
+    f"y_{other}": [0],
+    f"x_{part}": pixels,
+    f"y_{part}": np.arange(20) % 10,
+  }
+  np.savez(tmp_path / "mnist" / "mnist.npz", **arrays)
+  images = catalog.load(name, data_dir=tmp_path)
   np.testing.assert_array_equal(np.rint(images.pixels[..., 0] * 255), pixels)
   assert images.num_classes == 10
+  assert images.names[17] == f"{name}:17"
 
 
-def test_mnist_missing_says_both_ways():
+@pytest.mark.parametrize("name", ["mnist", "mnist_train"])
+def test_mnist_missing_says_both_ways(name):
   with pytest.raises(ValueError, match=r"needs mnist\.npz.*tensorflow_datasets\.load\('mnist'\)"):
-    catalog.load("mnist")
+    catalog.load(name)
 
 
-def test_mnist_prepared_by_tfds(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("name", "part"), [("mnist", "test"), ("mnist_train", "train")])
+def test_mnist_prepared_by_tfds(tmp_path, monkeypatch, name, part):
   import tensorflow_datasets as tfds
 
   # TFDS's stand-in for MNIST, since the real one needs a download.
   builder = tfds.testing.DummyMnist(data_dir=str(tmp_path / "cache"))
   builder.download_and_prepare()
+  asked = []
+  read = builder.as_dataset
+
+  def note(split, **kwargs):
+    asked.append(split)
+    return read(split=split, **kwargs)
+
+  monkeypatch.setattr(builder, "as_dataset", note)
   monkeypatch.setattr(tfds, "builder", lambda name, data_dir: builder)
-  images = catalog.load("mnist")
+  images = catalog.load(name)
   assert images.pixels.shape == (20, 28, 28, 1)
-  assert len(images.names) == 20
+  assert images.names == tuple(f"{name}:{row}" for row in range(20))
+  assert asked == [part]
+
+
+def write_svhn(root, mat=False, labels=None, shape=(32, 32, 3), seed=0):
+  folder = root / "svhn"
+  folder.mkdir(exist_ok=True)
+  labels = np.array([5, 2, 1, 0, 6, 1, 3, 4, 7, 8, 9] if labels is None else labels)
+  pixels = np.random.default_rng(seed).integers(0, 256, [len(labels), *shape], np.uint8)
+  if mat:
+    labels = np.where(labels == 0, 10, labels)[:, None].astype(np.uint8)
+    arrays = {"X": np.moveaxis(pixels, 0, -1), "y": labels}
+    scipy.io.savemat(folder / "train_32x32.mat", arrays)
+  else:
+    np.savez(folder / "svhn_test_first10000_32x32.npz", images=pixels, labels=labels)
+  return pixels
+
+
+@pytest.mark.parametrize("mat", [False, True])
+def test_svhn_files_keep_their_order_and_0_is_the_digit_0(tmp_path, mat):
+  pixels = write_svhn(tmp_path, mat)
+  images = catalog.load("svhn", data_dir=tmp_path)
+  np.testing.assert_array_equal(np.rint(images.pixels * 255), pixels)
+  assert images.labels.tolist() == [5, 2, 1, 0, 6, 1, 3, 4, 7, 8, 9]
+  assert images.class_names == tuple("0123456789")
+  assert images.names == tuple(f"svhn:{row}" for row in range(11))
+  assert images.pixels.flags.c_contiguous
+  assert len(catalog.load("svhn", data_dir=tmp_path / "svhn")) == 11
+
+
+def test_svhn_takes_the_npz_first(tmp_path):
+  write_svhn(tmp_path, mat=True, seed=1)
+  pixels = write_svhn(tmp_path)
+  images = catalog.load("svhn", data_dir=tmp_path)
+  np.testing.assert_array_equal(np.rint(images.pixels * 255), pixels)
+
+
+def test_a_part_of_svhn_numbers_the_digits_it_has(tmp_path):
+  write_svhn(tmp_path, mat=True, labels=[7, 0, 7])
+  images = catalog.load("svhn", data_dir=tmp_path)
+  assert (images.labels.tolist(), images.class_names) == ([1, 0, 1], ("0", "7"))
+  write_svhn(tmp_path, mat=True, labels=[7])  # MATLAB has no last axis of one
+  assert catalog.load("svhn", data_dir=tmp_path).pixels.shape == (1, 32, 32, 3)
+
+
+@pytest.mark.parametrize(
+  ("change", "message"),
+  [({"labels": [3, 10]}, r"has the label 10, outside 0\.\.9"),
+   ({"labels": [3, 0.5]}, r"has the label 0\.5, outside 0\.\.9"),
+   ({"labels": ["a", "b"]}, r"has the label a, outside 0\.\.9"),
+   ({"shape": (32, 32, 1)}, r"holds images \(11, 32, 32, 1\)"),
+   ({"shape": (3, 32, 32), "mat": True}, r"holds X \(3, 32, 32, 11\) and y \(11, 1\)"),
+   ({"labels": [3, 11], "mat": True}, r"has the label 11, outside 0\.\.10")],
+)  # fmt: skip
+def test_svhn_files_of_another_kind_are_one_line(tmp_path, change, message):
+  write_svhn(tmp_path, **change)
+  with pytest.raises(ValueError, match=message) as caught:
+    catalog.load("svhn", data_dir=tmp_path)
+  assert "\n" not in str(caught.value)
+
+
+def test_svhn_missing_says_all_ways(tmp_path):
+  with pytest.raises(
+    ValueError,
+    match=r"needs svhn_test_first10000_32x32\.npz or train_32x32\.mat.*"
+    r"tensorflow_datasets\.load\('svhn_cropped'\)",
+  ) as caught:
+    catalog.load("svhn", data_dir=tmp_path)
+  assert "\n" not in str(caught.value)
+
+
+def test_svhn_prepared_by_tfds(tmp_path):
+  import tensorflow_datasets as tfds
+
+  # The real builder, with a small raw file in place of its downloads.
+  builder = tfds.builder("svhn_cropped", data_dir=str(tmp_path / "cache"))
+  write_svhn(tmp_path, mat=True)
+  path = str(tmp_path / "svhn" / "train_32x32.mat")
+  builder._split_generators = lambda _: [
+    tfds.core.SplitGenerator(name="train", gen_kwargs={"filepath": path, "split_prefix": "x"})
+  ]
+  builder.download_and_prepare()
+  images = catalog.load("svhn")
+  assert images.pixels.shape == (11, 32, 32, 3)
+  assert sorted(images.labels.tolist()) == [0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+  assert images.names[10] == "svhn:10"
+
+
+def test_street_digits_are_the_simulator_s(monkeypatch):
+  digits = pytest.importorskip("garden.worlds.digits")
+  made, make = [], digits.street_digits
+
+  def make_few(n, seed):
+    made.append((n, seed))
+    return make(40, seed=seed)
+
+  monkeypatch.setattr(digits, "street_digits", make_few)
+  images = catalog.load("street_digits")
+  assert made == [(6000, 0)]
+  assert images.pixels.shape == (40, 32, 32, 1)
+  assert (images.class_names, images.names[17]) == (tuple("0123456789"), "street_digits:17")
+
+
+def test_tfds_names_go_to_tfds_s_folder(tmp_path):
+  with pytest.raises(ValueError, match=r"not prepared 'cifar10' in .*/cache: .*load\('cifar10'\)"):
+    catalog.load("tfds:cifar10")
+  with pytest.raises(ValueError, match=r"not prepared 'cifar10' in .*/other:"):
+    catalog.load("tfds:cifar10", cache_dir=tmp_path / "other")
+
+
+def test_names_are_told_from_paths():
+  assert all(map(catalog.is_name, catalog.NAMES))
+  assert catalog.is_name("tfds:cifar10") and catalog.is_name("tfds:")  # load says what is wrong
+  assert not any(map(catalog.is_name, ["faces", "./tfds:x", "orl/", "", None, 3]))
 
 
 def test_importing_the_package_leaves_tfds_and_tensorflow_alone():
@@ -265,3 +391,23 @@ def test_real_mnist():
   images = catalog.load("mnist", data_dir=DATA)
   assert images.pixels.shape == (10000, 28, 28, 1)
   assert images.labels[:5].tolist() == [7, 2, 1, 0, 4]
+
+
+@needs_data
+def test_real_mnist_train():
+  if not os.path.isfile(os.path.join(DATA, "mnist", "mnist.npz")):
+    pytest.skip("no mnist.npz")
+  images = catalog.load("mnist_train", data_dir=DATA)
+  assert images.pixels.shape == (60000, 28, 28, 1)
+  assert images.labels[:5].tolist() == [5, 0, 4, 1, 9]
+
+
+@needs_data
+def test_real_svhn():
+  path = os.path.join(DATA, "svhn", "svhn_test_first10000_32x32.npz")
+  if not os.path.isfile(path):
+    pytest.skip("no svhn_test_first10000_32x32.npz")
+  images = catalog.load("svhn", data_dir=DATA)
+  archive = np.load(path)
+  np.testing.assert_array_equal(images.labels, archive["labels"])
+  np.testing.assert_array_equal(np.rint(images.pixels[::997] * 255), archive["images"][::997])

@@ -1,0 +1,77 @@
+"""Minimax entropy on the three streams, a sibling of the paper's method.
+
+Saito, Kim, Sclaroff, Darrell, Saenko: "Semi-supervised Domain Adaptation via
+Minimax Entropy", ICCV 2019, arXiv 1904.06487.
+
+    p(x) = softmax( W^T f(x) / ||f(x)|| / T )
+    C:  min CE - lambda H(p(unlabelled)),      F:  min CE + lambda H(p(unlabelled))
+
+The classifier raises the entropy, which draws its weights towards the
+unlabelled features; the encoder lowers it, which gathers them around the
+weights. One loss does both, through a reversed gradient between F and C:
+CE - lambda H, with H's gradient turned below C.
+
+Deviation: theirs has the same classes in both domains and the source's images
+in CE. Here the label sets differ, so that the source gives its weights alone.
+"""
+
+import tensorflow as tf
+
+from garden.transfer import networks
+from garden.transfer import semantic
+from garden.transfer import watch_dogs
+from garden.transfer.adversary import GradientReversal
+from garden.transfer.source_target import SourceTargetModel
+from garden.transfer.source_target import accuracy
+from garden.transfer.source_target import cross_entropy
+
+
+class MME(SourceTargetModel):
+  """Minimax entropy; arguments and use as of `TransferModel`.
+
+  Args:
+    source_encoder: layer, `[batch, h, w, c]` -> dict of activations.
+    encoder: another of the same settings, for the target.
+    n_source_classes: number of source classes.
+    n_target_classes: number of target classes.
+    image_shape: (h, w, c).
+    recipe: the `settings.MinimaxEntropy`.
+    seed: seed of the run.
+    **kwargs: of `tf.keras.Model`.
+
+  Example:
+    model = MME(LeNet(), LeNet(), 5, 5, (32, 32, 1), MinimaxEntropy())
+    model.compile()
+  """
+
+  def __init__(self, source_encoder, encoder, n_source_classes, n_target_classes, image_shape,
+               recipe, seed=0, **kwargs):
+    head = networks.CosineHead(n_target_classes, recipe.temperature)
+    super().__init__(source_encoder, encoder, head, n_source_classes, n_target_classes,
+                     image_shape, recipe, seed, **kwargs)
+    self.reverse = GradientReversal()
+    self.add_trackers("supervised", "target_entropy", *watch_dogs.NAMES)
+
+  def adapt_step(self, data):
+    """CE - lambda H, H's gradient reversed below the head."""
+    labeled, labels = data["target_labeled"]
+    views = self.recipe.labeled_views
+    labels = tf.tile(labels, [views])
+    labeled = self.views(tf.tile(labeled, [views, 1, 1, 1]), 0, whole=True)
+    count = tf.shape(labeled)[0]
+    images = tf.concat([labeled, self.views(data["target_unlabeled"], 1)], axis=0)
+    with tf.GradientTape() as tape:
+      features = self.embed(images, training=True)
+      logits = self.head(features[:count])
+      supervised = cross_entropy(logits, labels)
+      unlabeled = self.head(self.reverse(features[count:]))
+      spread = semantic.entropy(unlabeled)
+      loss = supervised - self.recipe.weight * spread
+    self.minimize(tape, loss, self.target_variables(), self.optimizer)
+    dogs = watch_dogs.values(unlabeled, features[count:], self.embed_source(data["source"][0]))
+    return self.log_step(loss=loss, accuracy=accuracy(logits, labels), supervised=supervised,
+                         target_entropy=spread, **dogs)
+
+  def epoch_warnings(self, logs):
+    """What the watch-dogs say of an epoch."""
+    return watch_dogs.warnings(logs, self.n_target_classes)

@@ -1,0 +1,1 @@
+"""Simulators that make labelled data and know no method."""
