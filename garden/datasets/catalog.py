@@ -9,6 +9,7 @@ image set that TFDS has prepared.
 import contextlib
 import difflib
 import fcntl
+import functools
 import importlib
 import io
 import json
@@ -269,11 +270,13 @@ def _svhn_file(path: pathlib.Path) -> images.Images:
   return images.Images(pixels, labels, class_names, names)
 
 
+@functools.cache
 def _street_digits() -> images.Images:
-  """Synthetic street digits, 32x32, grey; the same 6,000 at every call."""
+  """Synthetic street digits, 32x32, grey; the same 6,000 at every call, drawn once."""
   from garden.worlds import digits  # imported here: the other sets don't need it
 
   pixels, labels = digits.street_digits(6000, seed=0)
+  pixels.flags.writeable = labels.flags.writeable = False  # others get the same arrays
   return images.Images(pixels, labels, _DIGITS, _rows("street_digits", len(pixels)))
 
 

@@ -58,7 +58,7 @@ def unit_pixels(
       raise ValueError(
         f"pixel value {value} in {name} is outside the declared range {low}..{high} of "
         f"{pixels.dtype} images: rescale the pixels, or declare another "
-        "pixel_range, in a config subspace.Source.pixel_range = (low, high)"
+        "pixel_range = (low, high), in a config that of subspace.Source or transfer.Domain"
       )
   if not allow_constant:
     constant = np.flatnonzero(flat.min(axis=1) == flat.max(axis=1))

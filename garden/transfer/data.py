@@ -6,6 +6,7 @@ Arrays first (`Streams.load`), then batches of them (`source_batches`,
 
 import dataclasses
 import functools
+import numbers
 import os
 from collections.abc import Sequence
 
@@ -40,6 +41,8 @@ class Domain:
     data_dir: where the real data lie; `$GARDEN_DATA_DIR` when None.
     pixel_range: (low, high) of the pixels in a file; None declares 0 to 255 for
       integers and 0 to 1 for floats.
+    image_key: name of the images in a `.npz` or `.mat`; None is the format's usual.
+    label_key: likewise of the labels; "" for a file without them.
   """
   dataset: str = gin.REQUIRED
   classes: Sequence[str] | None = None
@@ -49,6 +52,8 @@ class Domain:
   part: Sequence[float] = (0.0, 1.0)
   data_dir: str | None = None
   pixel_range: Sequence[float] | None = None
+  image_key: str | None = None
+  label_key: str | None = None
 
   def load(self):
     """Reads the images.
@@ -57,24 +62,38 @@ class Domain:
       An `Images`: pixels `[N, h, w, c]` float32 in [0, 1], labels 0 .. K - 1.
 
     Raises:
-      ValueError: a setting out of range, a class that isn't there, or images that
-        can't be read.
+      ValueError: a setting out of range, a class that isn't there, a part without
+        an image, or images that can't be read.
     """
-    settings.check_count("padding", self.padding, 0)
+    self._check()
     first, last = self.part
-    if not 0 <= first < last <= 1:
-      raise ValueError(f"part is {tuple(self.part)}; it must be (first, last) with 0 <= first < "
-                       "last <= 1")
     if catalog.is_name(self.dataset):
       images = catalog.load(self.dataset, self.data_dir)
     else:
       images = images_lib.read(self.dataset, size=self.image_size, channels=self.channels,
-                               pixel_range=self.pixel_range, allow_constant=True)
+                               pixel_range=self.pixel_range, allow_constant=True,
+                               image_key=self.image_key, label_key=self.label_key)
     if self.classes is not None:
       images = self._choose(images)
     count = len(images)
     images = images.take(slice(int(first * count), int(last * count)))
+    if not len(images):
+      raise ValueError(f"part {tuple(self.part)} of the {count} images of {self.dataset} holds "
+                       "none; make it larger")
     return dataclasses.replace(images, pixels=self._shape(images.pixels))
+
+  def _check(self):
+    """Refuses settings out of range before anything is read."""
+    settings.check_count("padding", self.padding, 0)
+    if self.channels not in (1, 3):
+      raise ValueError(f"channels is {self.channels!r}; it must be 1 or 3")
+    if not (_is_pair(self.part, numbers.Real) and 0 <= self.part[0] < self.part[1] <= 1):
+      raise ValueError(f"part is {self.part!r}; it must be (first, last) with 0 <= first < last "
+                       "<= 1")
+    size = self.image_size
+    if size is not None and not (_is_pair(size, numbers.Integral) and min(size) >= 1):
+      raise ValueError(f"image_size is {size!r}; it must be (height, width), whole numbers of at "
+                       "least 1")
 
   def _choose(self, images):
     """The images of the classes asked for, relabelled in that order."""
@@ -102,6 +121,12 @@ class Domain:
           pixels, self.image_size, "bicubic", antialias=True).numpy(), 0, 1)
     border = (self.padding, self.padding)
     return np.pad(pixels, ((0, 0), border, border, (0, 0)))
+
+
+def _is_pair(value, kind):
+  """Whether `value` is two numbers of a kind."""
+  return (isinstance(value, Sequence) and len(value) == 2
+          and all(isinstance(x, kind) for x in value))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -132,7 +157,8 @@ class Streams:
     target: `Domain` of the target, whose labelled images are drawn from it.
     source_test: `Domain` to measure the source's network on; None for none.
     unlabeled: `Domain` of the unlabelled target images; None takes the target's
-      images that aren't drawn as labelled.
+      images that aren't drawn as labelled. Its labels are kept for the report where
+      its classes are the target's.
     test: `Domain` to measure the target's network on; None for none.
     per_class: k, labelled target images of each class; None for all.
     label_sets: "disjoint": source and target share no class; "shared": they have
@@ -171,6 +197,9 @@ class Streams:
     labeled, rest = draw(target.labels, target.class_names, self.per_class, self.subset_seed)
     if self.unlabeled is not None:
       unlabeled = self.unlabeled.load()
+      if unlabeled.class_names != target.class_names:
+        # Sub-folders of unlabelled images may be anything, like videos.
+        unlabeled = dataclasses.replace(unlabeled, labels=None, class_names=())
     else:
       if not rest.size:
         raise ValueError("there is no unlabelled target image: all of the target's are drawn as "

@@ -69,6 +69,7 @@ class Transfer(experiment_lib.Experiment):
     self.video = video
     self.paper_accuracy = paper_accuracy
     self.seed = seed
+    self._graphs = {}
 
   @functools.cached_property
   def split(self):
@@ -112,14 +113,24 @@ class Transfer(experiment_lib.Experiment):
 
   def embed(self, model, images):
     """Embeddings of an `Images` by the target's encoder, `[N, d]`."""
-    return _in_batches(tf.function(model.embed), images.pixels)
+    return _in_batches(self._graph(model, "embed"), images.pixels)
+
+  def embed_source(self, model, images):
+    """Embeddings of an `Images` by the source's encoder, `[N, d]`."""
+    return _in_batches(self._graph(model, "embed_source"), images.pixels)
+
+  def _graph(self, model, name):
+    """A method of the model as a `tf.function`, traced once for all that is measured."""
+    key = id(model), name
+    if key not in self._graphs:
+      self._graphs[key] = tf.function(getattr(model, name), reduce_retracing=True)
+    return self._graphs[key]
 
   def predict(self, model, images):
     """`SourceTargetModel.classify` of an `Images`, as arrays."""
-    support, labels = self.support(model)
-    support, labels = tf.constant(support), tf.constant(labels)
-    return _in_batches(
-        tf.function(lambda x: model.classify(x, support, labels)), images.pixels)
+    support = [tf.constant(x) for x in self.support(model)]
+    classify = self._graph(model, "classify")
+    return _in_batches(lambda x: classify(x, *support), images.pixels)
 
   def evaluate(self, model, data):
     """Accuracy on the test images, by head and prototypes, and label-free measures."""
@@ -157,16 +168,13 @@ class Transfer(experiment_lib.Experiment):
         self.split.source_test.labels, self._source_labels(model)))]
 
   def _source_labels(self, model):
-    """Classes of the source's test images; of no meaning for matching nets' head."""
-    images = self.split.source_test.pixels
-    if isinstance(model, MatchingNet):
-      support = self.split.source.take(slice(0, 500))
-      features = _in_batches(tf.function(model.embed_source), support.pixels)
-      near = _in_batches(tf.function(lambda x: tf.argmax(
-          model.cosine(model.embed_source(x), tf.constant(features)), axis=1)), images)
+    """Classes that the source's network gives to the source's test images."""
+    features = self.embed_source(model, self.split.source_test)
+    if isinstance(model, MatchingNet):  # its head takes no part
+      support = self.split.source.take(_spread(len(self.split.source), 500))
+      near = np.argmax(model.cosine(features, self.embed_source(model, support)), axis=1)
       return support.labels[near]
-    return _in_batches(tf.function(
-        lambda x: tf.argmax(model.source_head(model.embed_source(x)), axis=1)), images)
+    return np.argmax(model.source_head(features), axis=1)
 
   def label_map(self, model):
     """The source's labels in those of the target.
@@ -180,7 +188,7 @@ class Transfer(experiment_lib.Experiment):
     """
     split = self.split
     cosine = semantic.PrototypeSimilarity("cosine", scale=1.0)
-    features = _in_batches(tf.function(model.embed_source), split.source.pixels)
+    features = self.embed_source(model, split.source)
     support, labels = self.support(model)
     means = [semantic.prototypes(f, y, n, normalize=True) for f, y, n in (
         (features, split.source.labels, split.source.num_classes),
@@ -253,14 +261,12 @@ class Transfer(experiment_lib.Experiment):
     split = self.split
     unlabeled = split.unlabeled.take(_spread(len(split.unlabeled), 600))
     source = split.source.take(_spread(len(split.source), 400))
-    source_features = _in_batches(tf.function(model.embed_source), source.pixels)
     streams = []
-    for embed in (model.embed_source, model.embed):
-      run = tf.function(embed)
+    for embed in (self._graph(model, "embed_source"), self._graph(model, "embed")):
       streams.append({
-          "source": (source_features, source.labels),
-          "labeled": (_in_batches(run, split.labeled.pixels), split.labeled.labels),
-          "unlabeled": (_in_batches(run, unlabeled.pixels), unlabeled.labels)})
+          "source": (self.embed_source(model, source), source.labels),
+          "labeled": (_in_batches(embed, split.labeled.pixels), split.labeled.labels),
+          "unlabeled": (_in_batches(embed, unlabeled.pixels), unlabeled.labels)})
     return report.embedding_figure(
         *streams, {"source": split.source.class_names, "target": split.labeled.class_names},
         seed=self.seed)

@@ -7,6 +7,8 @@ imports KerasCV. Weights are random unless a run is warm-started.
 
 import tensorflow as tf
 
+_STEM = 64  # channels of KerasCV's first convolution
+
 
 def _backbone(channels, blocks, image_shape):
   # KerasCV's presets and aliases ask the network even without weights. It chooses
@@ -33,13 +35,13 @@ class ResNet(tf.keras.layers.Layer):
   discriminator on a whole map of a photograph would have millions of weights.
 
   Args:
-    channels: channels of each stage; (64, 128, 256, 512) is ResNet-18's.
+    channels: channels of each stage, the first 64; (64, 128, 256, 512) is ResNet-18's.
     blocks: residual blocks of each stage; (2, 2, 2, 2) is ResNet-18's.
     **kwargs: of `tf.keras.layers.Layer`.
 
   Raises:
-    ValueError: a number of blocks for each stage that isn't there, fewer than
-      three stages, or images too small for them.
+    ValueError: another number of blocks than of channels, fewer than two stages, a
+      first stage of other than 64 channels, or images too small for the stages.
 
   Example:
     activations = ResNet()(tf.zeros([8, 224, 224, 3]))
@@ -53,6 +55,10 @@ class ResNet(tf.keras.layers.Layer):
     if len(self.channels) != len(self.blocks) or len(self.channels) < 2:
       raise ValueError(f"channels are {self.channels} and blocks {self.blocks}; give one of each "
                        "for at least two stages")
+    # KerasCV adds the stem's output to that of the first block without a projection.
+    if self.channels[0] != _STEM:
+      raise ValueError(f"channels are {self.channels}; the first stage has the {_STEM} of the "
+                       f"stem, so begin with {_STEM}")
     self.layer_names = tuple(f"stage{i}" for i in range(1, len(self.channels) + 1))
     self.pool = tf.keras.layers.GlobalAveragePooling2D()
     self.network = None

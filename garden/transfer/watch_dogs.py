@@ -60,8 +60,8 @@ def warnings(logs, n_classes):
   """
   found = {}
   share, entropy = logs.get("largest_class_share"), logs.get("mean_entropy")
-  if share is not None and (share > 1 / n_classes + 0.6 * (1 - 1 / n_classes)
-                            or entropy < 0.4 * math.log(n_classes)):
+  # A network that hasn't decided may name one class most often, yet with little weight.
+  if share is not None and share > 0.4 + 0.6 / n_classes and entropy < 0.6 * math.log(n_classes):
     found["collapse"] = (
         f"collapse: {share:.0%} of the unlabelled predictions are one class (entropy of the mean "
         f"prediction {entropy:.2f} of {math.log(n_classes):.2f}); use a diversity term, a lower "
