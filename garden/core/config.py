@@ -99,9 +99,26 @@ def load(gin_files=(), bindings=()):
     for binding in bindings:
       _parse(lambda binding=binding: gin.parse_config(binding),
              f"--gin_bindings={binding!r}")
-  text = gin.config_str()
+  with full_names():
+    text = gin.config_str()
   lint_macros(text)
   return text
+
+
+@contextlib.contextmanager
+def full_names():
+  """Makes gin print `transfer.Network` where `Network` would do.
+
+  Which short names do depends on the rooms that happen to be imported; a config
+  that is written down must be read where others are.
+  """
+  # gin offers no switch for it; its printers all ask this one method.
+  registry = gin.config._REGISTRY
+  registry.minimal_selector = lambda selector: selector
+  try:
+    yield
+  finally:
+    del registry.minimal_selector
 
 
 def lint_macros(text):
@@ -125,6 +142,7 @@ def lint_macros(text):
                      + suggestion(name, used))
   required = re.findall(r"^([\w./]+) = \\?\s*%gin\.REQUIRED", code,
                         re.MULTILINE)
+  required = [name.removeprefix("garden.") for name in required]
   if required:
     raise ValueError(
         f"this config needs a value for {', '.join(sorted(set(required)))}; "

@@ -7,6 +7,7 @@ import gin
 
 from garden.core import callbacks as callbacks_lib
 from garden.core import checkpoints as checkpoints_lib
+from garden.core import config
 from garden.core import records
 from garden.core import strategies
 
@@ -32,7 +33,8 @@ def train(run, model_dir, config_text=None):
     model = train(run, "runs/digits")
   """
   start = time.monotonic()
-  config_text = gin.config_str() if config_text is None else config_text
+  with config.full_names():
+    config_text = gin.config_str() if config_text is None else config_text
   strategy = run.set_up()
   chief = strategies.is_chief(strategy)
   if chief:
@@ -46,8 +48,9 @@ def train(run, model_dir, config_text=None):
     # Not before the data, the model and the warm start are there: settings that
     # they refuse leave no config that would refuse the mended ones.
     records.write_config(model_dir, config_text)
-    records.write_text(os.path.join(model_dir, "operative_config.gin"),
-                       gin.operative_config_str())
+    with config.full_names():
+      records.write_text(os.path.join(model_dir, "operative_config.gin"),
+                         gin.operative_config_str())
 
   saver = callbacks_lib.Checkpointing(store, run.save_every,
                                       run.steps_per_epoch)

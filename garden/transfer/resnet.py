@@ -8,6 +8,9 @@ imports KerasCV. Weights are random unless a run is warm-started.
 import tensorflow as tf
 
 _STEM = 64  # channels of KerasCV's first convolution
+# Of the batch norms' statistics. With Keras's .99 they still are the source's after hundreds of
+# steps on the target, and what is evaluated isn't what was trained.
+_MOMENTUM = 0.9
 
 
 def _backbone(channels, blocks, image_shape):
@@ -71,6 +74,9 @@ class ResNet(tf.keras.layers.Layer):
       raise ValueError(f"images are {shape}; {len(self.channels)} stages need a known size of at "
                        f"least {least}x{least} pixels")
     backbone = _backbone(self.channels, self.blocks, shape)
+    for layer in backbone.layers:
+      if isinstance(layer, tf.keras.layers.BatchNormalization):
+        layer.momentum = _MOMENTUM
     # KerasCV numbers its pyramid from the stem, which is level 1, and the first stage 2.
     levels = backbone.pyramid_level_inputs
     outputs = [self.pool(backbone.get_layer(levels[f"P{i + 1}"]).output)

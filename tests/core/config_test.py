@@ -222,3 +222,11 @@ def test_every_shipped_file_names_its_command_or_is_a_part_of_one_that_does():
   for name in _EXPERIMENTS:
     assert _names_its_command(name), name
   assert "subspace/base.gin" in _PARTS
+
+
+def test_a_config_is_written_with_full_names_and_read_where_other_rooms_are(tmp_path):
+  texts = {room: config.load([f"{room}/tiny.gin"]) for room in ("subspace", "transfer")}
+  for room, text in texts.items():
+    assert f"\n{room}.Network.channels = " in text and f"@{room}.Network()" in text
+    assert config.load([_write(tmp_path, f"{room}.gin", text)]) == text
+    assert run_lib.Run().experiment.room == room

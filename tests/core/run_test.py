@@ -1,6 +1,5 @@
 """Tests of the settings of a run."""
 
-import gin
 import pytest
 import tensorflow as tf
 
@@ -53,8 +52,6 @@ def test_build_applies_the_compile_settings_in_the_strategys_scope(toy_run):
 def test_a_folder_gives_its_run_back_with_bindings_on_top(tiny_run):
   run = run_lib.from_model_dir(str(tiny_run))
   assert run.save_every == 10 and run.experiment.source.dataset == "digits"
-  text = gin.config_str()
+  text = (tiny_run / "config.gin").read_text(encoding="utf-8").split("\n", 1)[1]
   assert run_lib.from_model_dir(str(tiny_run), ["Run.save_every = 3"]).save_every == 3
-  run_lib.from_model_dir(str(tiny_run))
-  assert gin.config_str() == text
   assert config.load(["subspace/tiny.gin"]) == text

@@ -110,6 +110,28 @@ def test_views_are_a_function_of_the_seed():
     assert not np.allclose(augment.random_affine(images, other), first, atol=1e-3)
 
 
+@pytest.mark.parametrize(("first", "count"), [(0, 2), (2, 2), (3, 3), (5, 1)])
+def test_a_part_of_a_batch_is_drawn_as_in_the_whole(first, count):
+  images = tf.random.stateless_uniform([6, 8, 8, 1], [0, 1])
+  whole = augment.random_affine(images, [3, 4])
+  part = augment.random_affine(images[first : first + count], [3, 4], first=first, total=6)
+  np.testing.assert_array_equal(part, whole[first : first + count])
+
+
+def test_first_and_total_may_be_tensors_in_a_graph():
+  images = tf.random.stateless_uniform([6, 8, 8, 1], [0, 1])
+  whole = augment.random_affine(images, [3, 4])
+
+  @tf.function
+  def part(x, number):
+    return augment.random_affine(x, [3, 4], first=number * tf.shape(x)[0], total=2 * tf.shape(x)[0])
+
+  for number in range(2):
+    rows = images[3 * number : 3 * number + 3]
+    np.testing.assert_allclose(
+      part(rows, tf.constant(number)), whole[3 * number : 3 * number + 3], atol=1e-5)  # fmt: skip
+
+
 def test_each_image_moves_its_own_way_and_its_channels_together():
   image = tf.random.stateless_uniform([1, 8, 8, 1], [0, 1])
   views = augment.random_affine(tf.tile(image, [3, 1, 1, 2]), [0, 1]).numpy()

@@ -81,6 +81,56 @@ def test_a_head_is_linear_glorot_and_without_bias():
   assert np.std(kernel) == pytest.approx(limit / np.sqrt(3), rel=0.1)
 
 
+def test_a_cosine_heads_logits_are_those_of_directions():
+  head = networks.CosineHead(2, temperature=0.5)
+  embeddings = tf.constant([[3.0, 4.0], [0.0, -7.0]])
+  head(embeddings)
+  (kernel,) = head.weights  # no bias
+  kernel.assign([[1.0, 0.0], [2.0, 10.0]])  # columns of other lengths, which stay as they are
+  expected = [[(0.6 + 0.8 * 2) / 0.5, 0.8 * 10 / 0.5], [-2 / 0.5, -10 / 0.5]]
+  np.testing.assert_allclose(head(embeddings), expected, rtol=1e-5)
+
+
+def test_a_cosine_head_does_not_see_the_length_of_an_embedding():
+  head = networks.CosineHead(5)
+  embeddings = tf.random.stateless_normal([4, 7], [0, 1])
+  np.testing.assert_allclose(head(100 * embeddings), head(embeddings), rtol=1e-4)
+  np.testing.assert_array_equal(head(tf.zeros([1, 7])), np.zeros([1, 5]))  # no direction
+
+
+def test_a_cosine_heads_temperature_is_the_published_one():
+  head = networks.CosineHead(3)
+  logits = head(tf.eye(4))
+  np.testing.assert_allclose(logits, head.weights[0] / 0.05, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+  ((1,), "n_classes is 1; a classifier needs at least 2"),
+  ((2, 0.0), "temperature is 0.0; it must be above 0"),
+  ((2, -1), "temperature is -1; it must be above 0"),
+  ((2, float("nan")), "temperature is nan; it must be above 0"),
+])  # fmt: skip
+def test_bad_arguments_of_a_cosine_head_are_refused(arguments, message):
+  with pytest.raises(ValueError, match=message):
+    networks.CosineHead(*arguments)
+
+
+def test_a_cosine_head_comes_back_from_its_config():
+  head = networks.CosineHead(4, temperature=0.3, name="h")
+  again = tf.keras.layers.deserialize(tf.keras.layers.serialize(head))
+  assert type(again) is networks.CosineHead and again.get_config() == head.get_config()
+  assert (again.n_classes, again.temperature, again.name) == (4, 0.3, "h")
+
+
+def test_a_functional_model_with_a_cosine_head_is_saved(tmp_path):
+  inputs = tf.keras.Input((7,))
+  model = tf.keras.Model(inputs, networks.CosineHead(3)(inputs))
+  model.save(tmp_path / "a.keras")
+  again = tf.keras.models.load_model(tmp_path / "a.keras")
+  embeddings = tf.random.stateless_normal([4, 7], [0, 1])
+  np.testing.assert_array_equal(again(embeddings), model(embeddings))
+
+
 def test_bad_sizes_are_refused():
   with pytest.raises(ValueError, match=r"channels are \(20,\); LeNet has two convolutions"):
     networks.LeNet((20,))
