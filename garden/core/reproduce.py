@@ -23,6 +23,7 @@ from garden.core import config
 from garden.core import processes
 from garden.core import records
 from garden.core import report
+from garden.core import results_page
 
 NOT_RUN = "not run"
 
@@ -244,10 +245,10 @@ def _row(table, entry, method, metric, samples):
 
 
 def write(table, output_dir, entries):
-  """Writes the JSON and the Markdown; other experiments' rows stay.
+  """Writes the JSON, the Markdown and a page of charts; other experiments' rows stay.
 
   Returns:
-    The two paths.
+    The paths of the JSON and the Markdown file; the page is beside them.
   """
   stem = os.path.join(output_dir, table.room)
   rows, places = rows_of(table, output_dir, entries)
@@ -262,6 +263,8 @@ def write(table, output_dir, entries):
             "rows": rows}
   records.write_json(f"{stem}.json", result)
   records.write_text(f"{stem}.md", markdown(table, result))
+  if rows:
+    results_page.write(table.room, table.metrics, table.notes, result, f"{stem}.html")
   return f"{stem}.json", f"{stem}.md"
 
 

@@ -84,7 +84,7 @@ def test_the_discriminators_loss_falls_with_its_own_step(make, batch):
 
   def loss(target):
     source = model._source(batch, training=False)
-    seen = [adversary.select({**a, "logits": l}, model.layer_names) for a, l in (
+    seen = [adversary.select({**maps, "logits": logits}, model.layer_names) for maps, logits in (
         (source["activations"], source["logits"]), target)]
     return float(adversary.discriminator_loss(*(model.discriminator(s) for s in seen)))
 
@@ -236,6 +236,11 @@ def test_mixed_precision_trains(make, batch):
   assert all(np.isfinite(v) for v in _step(model, batch).values())
 
 
+def _share(value, replica, count):
+  """A replica's part of the images and labels of a stream."""
+  return tf.nest.map_structure(lambda x: tf.split(x, count)[replica], value)
+
+
 def _mirrored(make, recipe, batch):
   """Weights after a step on one device, and on two that share the batch as `data` deals it."""
   after = []
@@ -243,19 +248,14 @@ def _mirrored(make, recipe, batch):
     strategy = strategies.get(name)
     with strategy.scope():
       model = make(TransferModel, recipe)
-    count = strategy.num_replicas_in_sync
 
-    def local(context, model=model, count=count):
-      share = {
-        name: tf.nest.map_structure(
-            lambda x: x if name == "target_labeled" else tf.split(x, count)[
-                context.replica_id_in_sync_group], value)
-        for name, value in batch.items()}
-      model.train_step(share)
+    def local(model=model, count=strategy.num_replicas_in_sync):
+      replica = int(tf.distribute.get_replica_context().replica_id_in_sync_group)
+      model.train_step({
+        stream: value if stream == "target_labeled" else _share(value, replica, count)
+        for stream, value in batch.items()})
 
-    values = strategy.experimental_distribute_values_from_function(lambda context: context)
-    strategy.run(local, args=(strategy.experimental_local_results(values)[0],)) if count == 1 else (
-        strategy.run(local, args=(values,)))
+    strategy.run(local)
     after.append([w.numpy() for w in model.trainable_variables])
   return after
 

@@ -1,0 +1,107 @@
+"""The page of a room's table: a chart with error bars for each experiment, and the numbers."""
+
+import matplotlib.figure
+
+from garden.core import report
+
+_COLORS = ("#2f6b4f", "#c0762b", "#3f5f9f", "#8a3f6b", "#6b6b2f", "#4f8a8a")
+_PAPER = "#22262b"
+
+
+def write(room, metrics, notes, result, path):
+  """Writes `results/<room>.html`.
+
+  Args:
+    room: name of the room.
+    metrics: names of the table's columns; the first is drawn.
+    notes: paragraphs below the tables.
+    result: `{"environment": …, "rows": […]}`, as in `results/<room>.json`.
+    path: path of the page.
+
+  Returns:
+    The path.
+  """
+  sections = []
+  for name in dict.fromkeys(row["experiment"] for row in result["rows"]):
+    rows = [row for row in result["rows"] if row["experiment"] == name]
+    drawn = [row for row in rows if row["metric"] == metrics[0]]
+    if drawn:
+      sections.append(report.Figure(
+          name, chart(drawn),
+          f"{metrics[0]}: mean and s.e.m. of n runs, each run a faint dot; a diamond is the "
+          "paper's number."))
+    sections.append(_table(name, metrics, rows))
+  if notes:
+    sections.append(report.Text("Notes", "\n\n".join(notes)))
+  return report.write_report(path, f"Results: {room}", sections,
+                             "Written by tools/reproduce.py.", result["environment"])
+
+
+def chart(rows):
+  """Methods from top to bottom, a colour a setting.
+
+  Args:
+    rows: rows of one experiment and one metric, see `core.reproduce`.
+
+  Returns:
+    A matplotlib figure.
+  """
+  methods = list(dict.fromkeys(row["method"] for row in rows))
+  settings = sorted({_setting(row) for row in rows})
+  step = 0.8 / len(settings)
+  height = 1.1 + len(methods) * max(0.3, 0.16 * len(settings))
+  figure = matplotlib.figure.Figure(figsize=(8, height), layout="constrained")
+  ax = figure.subplots()
+  for row in rows:
+    rank = settings.index(_setting(row))
+    y = methods.index(row["method"]) + (rank - (len(settings) - 1) / 2) * step
+    color = _COLORS[rank % len(_COLORS)]
+    ax.plot(row["values"], [y] * len(row["values"]), "o", color=color, alpha=0.25, markersize=3,
+            markeredgewidth=0)
+    ax.errorbar(row["mean"], y, xerr=row["sem"] or 0.0, fmt="o", color=color, markersize=5,
+                capsize=2, elinewidth=1.2)
+    if row["paper"] is not None:
+      ax.plot(row["paper"], y, "D", markerfacecolor="none", markeredgecolor=_PAPER, markersize=5)
+  ax.set_yticks(range(len(methods)), methods)
+  ax.set_ylim(len(methods) - 0.5, -0.5)
+  ax.set_xlabel(rows[0]["metric"])
+  ax.grid(axis="x", color="#e3e0d8", linewidth=0.7)
+  ax.set_axisbelow(True)
+  for side in ("top", "right", "left"):
+    ax.spines[side].set_visible(False)
+  ax.tick_params(axis="y", length=0)
+  if len(settings) > 1:
+    marks = [ax.plot([], [], "o", color=_COLORS[i % len(_COLORS)], label=name or "–")[0]
+             for i, name in enumerate(settings)]
+    figure.legend(handles=marks, loc="outside upper right", ncols=min(len(settings), 4),
+                  frameon=False, fontsize=8)
+  return figure
+
+
+def _setting(row):
+  return " ".join(f"{k}={v}" for k, v in row["setting"].items())
+
+
+def _table(name, metrics, rows):
+  """All metrics of an experiment that are columns, a line a method and setting."""
+  groups = {}
+  for row in rows:
+    groups.setdefault((row["method"], _setting(row)), {})[row["metric"]] = row
+  lines = []
+  for (method, setting), group in groups.items():
+    first = next(iter(group.values()))
+    paper = group.get(metrics[0], {}).get("paper")
+    cells = [_cell(group.get(metric)) for metric in metrics]
+    lines.append([method, setting or None, paper, *cells, first["n"], first["seconds"]])
+  columns = ["method", "setting", f"paper {metrics[0]}", *metrics, "n", "seconds a run"]
+  if not any(line[1] for line in lines):
+    columns, lines = [c for c in columns if c != "setting"], [[m, *rest] for m, _, *rest in lines]
+  return report.Table(f"{name}: numbers", columns, lines)
+
+
+def _cell(row):
+  if row is None:
+    return None
+  digits = 2 if abs(row["mean"]) >= 1 else 3
+  error = "" if row["sem"] is None else f" ± {row['sem']:.{digits}f}"
+  return f"{row['mean']:.{digits}f}{error}"

@@ -1,0 +1,39 @@
+"""Tests of the page of a table: what is drawn, and that it renders."""
+
+from garden.core import results_page
+
+
+def _row(method, mean, metric="accuracy", paper=None, sem=0.1, k=2):
+  return {"experiment": "digits", "method": method, "setting": {"k": k}, "metric": metric,
+          "paper": paper, "mean": mean, "sem": sem, "n": 2, "values": [mean - 0.1, mean + 0.1],
+          "seconds": 3.0, "seeds": [0, 1], "revision": "abc"}
+
+
+def test_the_chart_has_methods_runs_error_bars_and_the_papers_numbers():
+  rows = [_row("net", 0.7, paper=0.6), _row("ridge", 0.5), _row("net", 0.8, k=5, sem=None)]
+  ax = results_page.chart(rows).axes[0]
+  assert [label.get_text() for label in ax.get_yticklabels()] == ["net", "ridge"]
+  assert len(ax.containers) == 3  # an error bar a row
+  diamonds = [line for line in ax.lines if line.get_marker() == "D"]
+  assert [float(line.get_xdata()[0]) for line in diamonds] == [0.6]
+  dots = [line for line in ax.lines if len(line.get_xdata()) == 2 and line.get_alpha() == 0.25]
+  assert len(dots) == 3
+
+
+def test_settings_differ_by_colour_and_stand_in_the_legend():
+  figure = results_page.chart([_row("net", 0.7), _row("net", 0.8, k=5)])
+  assert [t.get_text() for t in figure.legends[0].get_texts()] == ["k=2", "k=5"]
+
+
+def test_one_setting_needs_no_legend():
+  assert not results_page.chart([_row("net", 0.7)]).legends
+
+
+def test_the_page_has_chart_numbers_and_notes(tmp_path):
+  rows = [_row("net", 0.7, paper=0.642), _row("net", 12.0, "error")]
+  path = results_page.write("toy", ["accuracy", "error"], ["A note."],
+                            {"environment": {"python": "3.11"}, "rows": rows},
+                            tmp_path / "toy.html")
+  text = path.read_text(encoding="utf-8")
+  assert "0.700 ± 0.100" in text and "12.00 ± 0.10" in text and "0.642" in text
+  assert "A note." in text and "data:image/png" in text
