@@ -108,6 +108,8 @@ def _guarded(main, argv):
           RuntimeError) as error:
     if FLAGS.verbose or not _is_users(error):
       raise
+    # A checkpoint that didn't fit is otherwise told weight by weight, on exit.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     _say(one_line(error))
     return USAGE_ERROR
 

@@ -26,7 +26,8 @@ def align(probabilities, mean):
     >>> align(tf.constant([[0.5, 0.5]]), tf.constant([0.8, 0.2])).numpy().round(1).tolist()
     [[0.2, 0.8]]
   """
-  ratio = probabilities / mean
+  # A class that was never predicted has a mean near 0, which float32 may round to it.
+  ratio = probabilities / tf.maximum(mean, 1e-12)
   return ratio / tf.reduce_sum(ratio, axis=1, keepdims=True)
 
 
