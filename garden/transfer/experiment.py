@@ -18,8 +18,7 @@ from garden.transfer.matching import MatchingNet
 from garden.transfer.mme import MME
 from garden.transfer.transfer_model import TransferModel
 
-_MODELS = {settings.Recipe: TransferModel, settings.MinimaxEntropy: MME,
-           settings.Matching: MatchingNet}
+_MODELS = {model.recipe_type: model for model in (TransferModel, MME, MatchingNet)}
 _BATCH = 500  # images of a forward pass outside of training
 
 

@@ -19,9 +19,11 @@ import tensorflow as tf
 
 from garden.transfer import networks
 from garden.transfer import semantic
+from garden.transfer import settings
 from garden.transfer.source_target import SourceTargetModel
 
 
+@tf.keras.utils.register_keras_serializable(package="garden")
 class MatchingNet(SourceTargetModel):
   """Matching nets; use as of `TransferModel`.
 
@@ -41,6 +43,8 @@ class MatchingNet(SourceTargetModel):
     model = MatchingNet(LeNet(), LeNet(), 5, 5, (32, 32, 1), Matching())
     model.compile()
   """
+
+  recipe_type = settings.Matching
 
   def __init__(self, source_encoder, encoder, n_source_classes, n_target_classes, image_shape,
                recipe, seed=0, **kwargs):

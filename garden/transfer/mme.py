@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from garden.transfer import networks
 from garden.transfer import semantic
+from garden.transfer import settings
 from garden.transfer import watch_dogs
 from garden.transfer.adversary import GradientReversal
 from garden.transfer.source_target import SourceTargetModel
@@ -26,6 +27,7 @@ from garden.transfer.source_target import accuracy
 from garden.transfer.source_target import cross_entropy
 
 
+@tf.keras.utils.register_keras_serializable(package="garden")
 class MME(SourceTargetModel):
   """Minimax entropy; arguments and use as of `TransferModel`.
 
@@ -43,6 +45,8 @@ class MME(SourceTargetModel):
     model = MME(LeNet(), LeNet(), 5, 5, (32, 32, 1), MinimaxEntropy())
     model.compile()
   """
+
+  recipe_type = settings.MinimaxEntropy
 
   def __init__(self, source_encoder, encoder, n_source_classes, n_target_classes, image_shape,
                recipe, seed=0, **kwargs):

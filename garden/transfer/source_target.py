@@ -14,6 +14,8 @@ A batch is a dict, and says by what it holds which step it is for:
 Images are `[batch, h, w, c]` float32 in [0, 1], labels `[batch]` int from 0.
 """
 
+import dataclasses
+
 import tensorflow as tf
 
 from garden.core.model import GardenModel
@@ -63,6 +65,9 @@ class SourceTargetModel(GardenModel):
     ValueError: encoders of different shapes.
   """
 
+  #: The class of `recipe`; a sub-class sets it.
+  recipe_type = None
+
   def __init__(self, source_encoder, encoder, head, n_source_classes, n_target_classes,
                image_shape, recipe, seed=0, **kwargs):
     super().__init__(seed=seed, **kwargs)
@@ -101,6 +106,28 @@ class SourceTargetModel(GardenModel):
     if name == "adapt" and getattr(self.recipe, "from_source", True):
       for mine, theirs in zip(self.encoder.weights, self.source_encoder.weights):
         mine.assign(theirs)
+
+  def get_config(self):
+    """The arguments of the constructor, so that `.keras` files can be written and read."""
+    layer = tf.keras.layers.serialize
+    return {"source_encoder": layer(self.source_encoder), "encoder": layer(self.encoder),
+            "n_source_classes": self.n_source_classes,
+            "n_target_classes": self.n_target_classes, "image_shape": self.image_shape,
+            "recipe": dataclasses.asdict(self.recipe), "seed": self.seed, "name": self.name}
+
+  @classmethod
+  def from_config(cls, config):
+    """Makes the model again; the weights come from the file."""
+    layers = {name: tf.keras.layers.deserialize(config[name])
+              for name in ("source_encoder", "encoder")}
+    recipe = {key: tuple(value) if isinstance(value, list) else value
+              for key, value in config["recipe"].items()}
+    return cls(**{**config, **layers, "recipe": cls.recipe_type(**recipe)})
+
+  def compile_from_config(self, config):
+    """Compiles a loaded model as it was."""
+    optimizer = config.get("optimizer")
+    self.compile(optimizer and tf.keras.saving.deserialize_keras_object(optimizer))
 
   # Networks.
 

@@ -23,6 +23,7 @@ from garden.core.optimizers import FusedAdam
 from garden.transfer import adversary
 from garden.transfer import pseudo_labels
 from garden.transfer import semantic
+from garden.transfer import settings
 from garden.transfer import watch_dogs
 from garden.transfer.networks import Head
 from garden.transfer.semantic_loss import SemanticTransferLoss
@@ -35,6 +36,7 @@ _PARTS = ("supervised", "source_entropy", "prototype", "target_entropy", "divers
           "adversarial", "discriminator", "pseudo", "pseudo_share", "source_supervised")
 
 
+@tf.keras.utils.register_keras_serializable(package="garden")
 class TransferModel(SourceTargetModel):
   """The full model and its simpler rows, by `settings.Recipe`.
 
@@ -55,6 +57,8 @@ class TransferModel(SourceTargetModel):
     model = TransferModel(LeNet(), LeNet(), 5, 5, (32, 32, 1), Recipe.stable())
     model.compile()  # then `fit`, see `SourceTargetModel`
   """
+
+  recipe_type = settings.Recipe
 
   def __init__(self, source_encoder, encoder, n_source_classes, n_target_classes, image_shape,
                recipe, seed=0, **kwargs):

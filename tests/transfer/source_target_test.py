@@ -6,6 +6,10 @@ import tensorflow as tf
 
 from garden.transfer import networks
 from garden.transfer import source_target
+from garden.transfer.matching import MatchingNet
+from garden.transfer.mme import MME
+from garden.transfer.settings import Matching
+from garden.transfer.settings import MinimaxEntropy
 from garden.transfer.settings import Recipe
 from garden.transfer.transfer_model import TransferModel
 
@@ -45,6 +49,21 @@ def test_the_optimizers_are_built_before_the_first_step(make):
   model = make(TransferModel, Recipe())
   for optimizer in model.optimizers().values():
     assert len(optimizer.variables) > 1
+
+
+@pytest.mark.parametrize(("kind", "recipe"), [
+  (TransferModel, Recipe.stable(hidden=(8,), layers=("fc3",))), (MME, MinimaxEntropy()),
+  (MatchingNet, Matching(shots=1, queries=1)),
+])  # fmt: skip
+def test_a_keras_file_brings_the_model_back(make, batch, tmp_path, kind, recipe):
+  model = make(kind, recipe)
+  model.train_step(batch)
+  model.save(tmp_path / "model.keras")
+  again = tf.keras.models.load_model(tmp_path / "model.keras")
+  assert type(again) is kind and again.recipe == recipe
+  images = batch["target_unlabeled"]
+  np.testing.assert_array_equal(model(images), again(images))
+  again.train_step(batch)
 
 
 def test_saved_weights_come_back(make, batch, tmp_path):
