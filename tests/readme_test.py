@@ -13,7 +13,10 @@ _ROOT = pathlib.Path(__file__).resolve().parents[1]
 _CARDS = sorted(_ROOT.glob("garden/*/README.md"))
 _PAGES = ["README.md", *(str(p.relative_to(_ROOT)) for p in _CARDS)]
 # Enough to go the whole way; what the commands say otherwise is theirs.
-_SHORTER = ["--gin_bindings=PRETRAIN_STEPS = 20"]
+_SHORTER = {
+  "subspace/image_folder.gin": ["--gin_bindings=PRETRAIN_STEPS = 20"],
+  "transfer/image_folder.gin": ["--gin_bindings=SOURCE_STEPS = 4", "--gin_bindings=STEPS = 4"],
+}
 
 
 def _commands(page):
@@ -24,15 +27,18 @@ def _commands(page):
 
 @pytest.fixture
 def photographs(tmp_path, monkeypatch):
-  """A folder to be in, with twelve images of two kinds in `photos`."""
+  """A folder to be in, with images of two kinds: `photos`; by class in `source` and `few`."""
   monkeypatch.chdir(tmp_path)
   rng = np.random.default_rng(0)
-  (tmp_path / "photos").mkdir()
+  folders = ["photos", "many", "source/ramp", "source/wall", "few/slope", "few/step"]
+  for name in folders:
+    (tmp_path / name).mkdir(parents=True)
   ramp = np.linspace(0, 255, 32)
   for number in range(12):
     image = np.tile(ramp, (32, 1)) if number % 2 else np.tile(ramp[:, None], (1, 32))
     noisy = np.clip(image + rng.normal(0, 8, image.shape), 0, 255)
-    Image.fromarray(noisy.astype(np.uint8)).save(tmp_path / "photos" / f"{number:02}.png")
+    for name in ("photos", "many", *(folders[2 + number % 2::2])):
+      Image.fromarray(noisy.astype(np.uint8)).save(tmp_path / name / f"{number:02}.png")
   return tmp_path
 
 
@@ -44,21 +50,30 @@ def test_the_commands_of_a_page_run_in_their_order(page, binary, photographs):
     arguments = shlex.split(arguments)
     if name == "reproduce" and "--list" not in arguments:
       continue  # hours; it has a test of its own
-    if any("image_folder" in a for a in arguments):
-      arguments += _SHORTER
+    for config, shorter in _SHORTER.items():
+      arguments += shorter if config in arguments else []
     code, _, err = binary(name, *arguments)
     assert code == 0, f"garden-{name} {arguments}: {err}"
   assert os.path.exists("runs")
 
 
-def test_the_python_examples_of_the_readme_run():
-  text = (_ROOT / "README.md").read_text(encoding="utf-8")
-  examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-  assert len(examples) == 2
-  for example in examples:
+def _examples(page):
+  """The Python blocks of a page, in order."""
+  text = (_ROOT / page).read_text(encoding="utf-8")
+  return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_readme_shows_a_layer_of_each_room_and_an_estimator():
+  assert len(_examples("README.md")) == 3
+
+
+@pytest.mark.parametrize("page", [page for page in _PAGES if _examples(page)])
+def test_the_python_examples_of_a_page_run(page):
+  for example in _examples(page):
     names = {}
-    exec(compile(example, "README.md", "exec"), names)
-  assert len(set(names["labels"])) == 10
+    exec(compile(example, page, "exec"), names)
+  results = {"README.md": "labels", "garden/transfer/README.md": "logits"}
+  assert len(names[results[page]]) >= 64
 
 
 def test_the_make_targets_of_the_readme_exist():
