@@ -284,19 +284,22 @@ def markdown(table, result):
     groups = {}
     for row in result["rows"]:
       if row["experiment"] == name:
-        label = " ".join([row["method"], *(f"{k}={v}" for k, v
-                                           in row["setting"].items())])
+        label = _label(row["method"], row["setting"])
         groups.setdefault(label, {})[row["metric"]] = row
     body = [_markdown_row(table, label, group)
             for label, group in groups.items()]
     entries = [e for e in table.select() if e.experiment == name]
-    body += [[e.method or e.gin_file, NOT_RUN] + [""] * (len(table.metrics) + 2)
+    body += [[_label(e.method or e.gin_file, e.setting), NOT_RUN] + [""] * (len(table.metrics) + 2)
              for e in entries if not _has_rows(e, entries, result["rows"])]
     columns = ["method", f"paper {table.metrics[0]}", *table.metrics, "n",
                "seconds a run"]
     lines += [f"## {name}", "", report.markdown_table(columns, body)]
   lines += [f"{note}\n" for note in table.notes]
   return "\n".join(lines)
+
+
+def _label(method, setting):
+  return f"{method} {results_page.setting_text(setting)}".rstrip()
 
 
 def _has_rows(entry, entries, rows):
@@ -310,15 +313,7 @@ def _has_rows(entry, entries, rows):
 
 
 def _markdown_row(table, label, group):
-  cells = []
-  for metric in table.metrics:
-    row = group.get(metric)
-    if row is None:
-      cells.append("")
-      continue
-    digits = 2 if abs(row["mean"]) >= 1 else 3
-    error = "" if row["sem"] is None else f" ± {row['sem']:.{digits}f}"
-    cells.append(f"{row['mean']:.{digits}f}{error}")
+  cells = [results_page.cell(group.get(metric)) or "" for metric in table.metrics]
   first = next(iter(group.values()))
   paper = group.get(table.metrics[0], {}).get("paper")
   return [label, "" if paper is None else f"{paper:.{2 if abs(paper) >= 1 else 3}f}", *cells,

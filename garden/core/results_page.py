@@ -47,13 +47,13 @@ def chart(rows):
     A matplotlib figure.
   """
   methods = list(dict.fromkeys(row["method"] for row in rows))
-  settings = sorted({_setting(row) for row in rows})
+  settings = sorted({setting_text(row["setting"]) for row in rows})
   step = 0.8 / len(settings)
   height = 1.1 + len(methods) * max(0.3, 0.16 * len(settings))
   figure = matplotlib.figure.Figure(figsize=(8, height), layout="constrained")
   ax = figure.subplots()
   for row in rows:
-    rank = settings.index(_setting(row))
+    rank = settings.index(setting_text(row["setting"]))
     y = methods.index(row["method"]) + (rank - (len(settings) - 1) / 2) * step
     color = _COLORS[rank % len(_COLORS)]
     ax.plot(row["values"], [y] * len(row["values"]), "o", color=color, alpha=0.25, markersize=3,
@@ -78,20 +78,21 @@ def chart(rows):
   return figure
 
 
-def _setting(row):
-  return " ".join(f"{k}={v}" for k, v in row["setting"].items())
+def setting_text(setting):
+  """`k=2 data=digits` of a row's or an entry's setting."""
+  return " ".join(f"{k}={v}" for k, v in setting.items())
 
 
 def _table(name, metrics, rows):
   """All metrics of an experiment that are columns, a line a method and setting."""
   groups = {}
   for row in rows:
-    groups.setdefault((row["method"], _setting(row)), {})[row["metric"]] = row
+    groups.setdefault((row["method"], setting_text(row["setting"])), {})[row["metric"]] = row
   lines = []
   for (method, setting), group in groups.items():
     first = next(iter(group.values()))
     paper = group.get(metrics[0], {}).get("paper")
-    cells = [_cell(group.get(metric)) for metric in metrics]
+    cells = [cell(group.get(metric)) for metric in metrics]
     lines.append([method, setting or None, paper, *cells, first["n"], first["seconds"]])
   columns = ["method", "setting", f"paper {metrics[0]}", *metrics, "n", "seconds a run"]
   if not any(line[1] for line in lines):
@@ -99,7 +100,8 @@ def _table(name, metrics, rows):
   return report.Table(f"{name}: numbers", columns, lines)
 
 
-def _cell(row):
+def cell(row):
+  """`mean ± s.e.m.` of a row as text, three digits below 1; None for no row."""
   if row is None:
     return None
   digits = 2 if abs(row["mean"]) >= 1 else 3

@@ -1,9 +1,10 @@
-"""The order in which batches go through a set of examples: a function of (seed, step).
+"""Which examples, in which order: batches as a function of (seed, step), and even samples.
 
 An endless pass in a new order each turn, without state: what step i sees can be computed
 from (seed, i) alone, so a killed run goes on with the batches that it would have seen.
 """
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -37,3 +38,20 @@ def shuffled_positions(step, batch_size, count, seed):
   turn, place = position // count, position % count
   # A batch is no longer than a turn, so it meets two orders at most.
   return tf.where(turn == turn[0], order(place, turn[0]), order(place, turn[-1]))
+
+
+def evenly(count, most):
+  """At most `most` positions in `count` examples, evenly spread, both ends among them.
+
+  Args:
+    count: number of examples.
+    most: number of positions, at least 1.
+
+  Returns:
+    `[min(count, most)]` int64, ascending.
+
+  Example:
+    >>> evenly(9, 3).tolist()
+    [0, 4, 8]
+  """
+  return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))

@@ -13,10 +13,10 @@ import gin
 import numpy as np
 import tensorflow as tf
 
+from garden.core import checks
 from garden.datasets import catalog
 from garden.datasets import images as images_lib
 from garden.datasets import order
-from garden.subspace import settings
 
 
 @gin.register(module="subspace")
@@ -74,8 +74,8 @@ class Source:
                        "least 2 groups, a whole number")
     for name, least in (("first_class", 0), ("per_class", 1)):
       if getattr(self, name) is not None:
-        settings.check_count(name, getattr(self, name), least)
-    settings.check_positive("pixel_max", self.pixel_max)
+        checks.check_count(name, getattr(self, name), least)
+    checks.check_positive("pixel_max", self.pixel_max)
     if catalog.is_name(self.dataset):
       images = catalog.load(self.dataset, self.data_dir)
     else:

@@ -6,6 +6,7 @@ import functools
 import gin
 import numpy as np
 
+from garden.core import checks
 from garden.core import experiment as experiment_lib
 from garden.core import export as export_lib
 from garden.core import report as report_lib
@@ -195,7 +196,7 @@ class Clustering(SubspaceExperiment):
                expression_weight=1.0, solver="gradient", scaling="none",
                published_error=None, seed=0):
     super().__init__(source, seed)
-    settings.check_count("finetune_steps", finetune_steps, 0)
+    checks.check_count("finetune_steps", finetune_steps, 0)
     self.network = network
     self.pretraining = pretraining
     self.affinity = affinity

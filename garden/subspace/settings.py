@@ -4,35 +4,19 @@ Each is a small frozen dataclass; what they set is computed elsewhere.
 """
 
 import dataclasses
-import numbers
 from collections.abc import Sequence
 
 import gin
 import numpy as np
 import tensorflow as tf
 
+from garden.core import checks
 from garden.core import experiment as experiment_lib
 from garden.core.optimizers import FusedAdam
 from garden.subspace import affinity as affinity_lib
 from garden.subspace import networks
 
 SCALINGS = ("none", "unit", "standardized")
-
-
-def check_count(name, value, least):
-  """Raises a ValueError unless `value` is a whole number of at least `least`."""
-  if not isinstance(value, numbers.Integral) or isinstance(value, bool) or (
-      value < least):
-    raise ValueError(
-        f"{name} is {value!r}; it must be a whole number of at least {least}")
-
-
-def check_positive(name, value, most=None):
-  """Raises a ValueError unless `value` is a number in (0, most]."""
-  if not isinstance(value, numbers.Real) or isinstance(value, bool) or not (
-      0 < value <= (most or float("inf"))):
-    raise ValueError(f"{name} is {value!r}; it must be a number above 0"
-                     + (f" and at most {most}" if most else ""))
 
 
 @gin.register(module="subspace")
@@ -107,11 +91,11 @@ class Pretraining:
   def __post_init__(self):
     for name, least in (("steps", 0), ("batch_size", 1), ("warm_up_steps", 0),
                         ("patience", 1), ("restarts", 1)):
-      check_count(f"Pretraining.{name}", getattr(self, name), least)
+      checks.check_count(f"Pretraining.{name}", getattr(self, name), least)
     for name in ("learning_rate", "floor"):
-      check_positive(f"Pretraining.{name}", getattr(self, name))
+      checks.check_positive(f"Pretraining.{name}", getattr(self, name))
     if self.code_norm is not None:
-      check_positive("Pretraining.code_norm", self.code_norm)
+      checks.check_positive("Pretraining.code_norm", self.code_norm)
 
   def optimizer(self):
     """Makes the optimizer of the first stage."""
@@ -156,11 +140,11 @@ class Affinity:
   zero_diagonal: bool = False
 
   def __post_init__(self):
-    check_positive("Affinity.alpha", self.alpha, most=1)
-    check_positive("Affinity.exponent", self.exponent)
-    check_count("Affinity.dim", self.dim, 1)
+    checks.check_positive("Affinity.alpha", self.alpha, most=1)
+    checks.check_positive("Affinity.exponent", self.exponent)
+    checks.check_count("Affinity.dim", self.dim, 1)
     if self.count is not None:
-      check_count("Affinity.count", self.count, 1)
+      checks.check_count("Affinity.count", self.count, 1)
 
   def apply(self, coefficients, n_clusters):
     """`[N, N]` coefficients -> `[N, N]` affinity in [0, 1]."""

@@ -14,10 +14,10 @@ import gin
 import numpy as np
 import tensorflow as tf
 
+from garden.core import checks
 from garden.datasets import catalog
 from garden.datasets import images as images_lib
 from garden.datasets import order
-from garden.transfer import settings
 
 LABEL_SETS = ("disjoint", "shared", "any")
 
@@ -84,7 +84,7 @@ class Domain:
 
   def _check(self):
     """Refuses settings out of range before anything is read."""
-    settings.check_count("padding", self.padding, 0)
+    checks.check_count("padding", self.padding, 0)
     if self.channels not in (1, 3):
       raise ValueError(f"channels is {self.channels!r}; it must be 1 or 3")
     if not (_is_pair(self.part, numbers.Real) and 0 <= self.part[0] < self.part[1] <= 1):
@@ -206,9 +206,8 @@ class Streams:
                          "labelled; set per_class, or give unlabeled")
       unlabeled = target.take(rest)
     if self.max_unlabeled is not None:
-      settings.check_count("max_unlabeled", self.max_unlabeled, 1)
-      unlabeled = unlabeled.take(np.unique(np.linspace(
-          0, len(unlabeled) - 1, self.max_unlabeled).astype(int)))
+      checks.check_count("max_unlabeled", self.max_unlabeled, 1)
+      unlabeled = unlabeled.take(order.evenly(len(unlabeled), self.max_unlabeled))
     split = Split(source, self.source_test and self.source_test.load(), target.take(labeled),
                   unlabeled, self.test and self.test.load())
     for name in ("source_test", "labeled", "unlabeled", "test"):
@@ -271,7 +270,7 @@ def draw(labels, class_names, per_class, seed):
   rng = np.random.default_rng(1000 + seed)
   drawn = []
   if per_class is not None:
-    settings.check_count("per_class", per_class, 1)
+    checks.check_count("per_class", per_class, 1)
   for label, name in enumerate(class_names):
     members = np.flatnonzero(labels == label)
     count = len(members) if per_class is None else per_class
@@ -353,7 +352,7 @@ def adapt_batches(split, source_batch_size, unlabeled_batch_size, seed):
 
 def _shuffled(images, batch_size, seed):
   """Maps a step to `(pixels, labels)` of a shuffled batch; no more than there are."""
-  settings.check_count("batch size", batch_size, 1)
+  checks.check_count("batch size", batch_size, 1)
   count = len(images)
   pixels = tf.constant(images.pixels)
   labels = tf.constant(np.zeros(count, np.int64) if images.labels is None else images.labels)

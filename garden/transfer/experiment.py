@@ -6,9 +6,11 @@ import gin
 import numpy as np
 import tensorflow as tf
 
+from garden.core import checks
 from garden.core import experiment as experiment_lib
 from garden.core import export as export_lib
 from garden.core import report as report_lib
+from garden.datasets import order
 from garden.transfer import data as data_lib
 from garden.transfer import metrics
 from garden.transfer import report
@@ -56,7 +58,7 @@ class Transfer(experiment_lib.Experiment):
         ("source_batch_size", source_batch_size, 1),
         ("adapt_source_batch_size", adapt_source_batch_size, 1),
         ("unlabeled_batch_size", unlabeled_batch_size, 1)):
-      settings.check_count(name, value, least)
+      checks.check_count(name, value, least)
     self.streams = streams
     self.network = network
     self.recipe = recipe
@@ -170,7 +172,7 @@ class Transfer(experiment_lib.Experiment):
     """Classes that the source's network gives to the source's test images."""
     features = self.embed_source(model, self.split.source_test)
     if isinstance(model, MatchingNet):  # its head takes no part
-      support = self.split.source.take(_spread(len(self.split.source), 500))
+      support = self.split.source.take(order.evenly(len(self.split.source), 500))
       near = np.argmax(model.cosine(features, self.embed_source(model, support)), axis=1)
       return support.labels[near]
     return np.argmax(model.source_head(features), axis=1)
@@ -258,8 +260,8 @@ class Transfer(experiment_lib.Experiment):
   def _embedding_figure(self, model):
     """t-SNE of the three streams by the source's encoder and by the target's."""
     split = self.split
-    unlabeled = split.unlabeled.take(_spread(len(split.unlabeled), 600))
-    source = split.source.take(_spread(len(split.source), 400))
+    unlabeled = split.unlabeled.take(order.evenly(len(split.unlabeled), 600))
+    source = split.source.take(order.evenly(len(split.source), 400))
     streams = []
     for embed in (self._graph(model, "embed_source"), self._graph(model, "embed")):
       streams.append({
@@ -269,11 +271,6 @@ class Transfer(experiment_lib.Experiment):
     return report.embedding_figure(
         *streams, {"source": split.source.class_names, "target": split.labeled.class_names},
         seed=self.seed)
-
-
-def _spread(count, most):
-  """At most `most` positions, evenly spread."""
-  return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
 
 
 def _in_batches(function, pixels):

@@ -17,7 +17,6 @@ query. Prediction is the class of the nearest support image, as in their table.
 
 import tensorflow as tf
 
-from garden.transfer import networks
 from garden.transfer import semantic
 from garden.transfer import settings
 from garden.transfer.source_target import SourceTargetModel
@@ -27,17 +26,10 @@ from garden.transfer.source_target import SourceTargetModel
 class MatchingNet(SourceTargetModel):
   """Matching nets; use as of `TransferModel`.
 
-  The batches hold the same number of images of each class, sorted by class.
+  The batches hold the same number of images of each class, sorted by class. The
+  head takes no part.
 
-  Args:
-    source_encoder: layer, `[batch, h, w, c]` -> dict of activations.
-    encoder: another of the same settings, for the target.
-    n_source_classes: number of source classes.
-    n_target_classes: number of target classes.
-    image_shape: (h, w, c).
-    recipe: the `settings.Matching`.
-    seed: seed of the run.
-    **kwargs: of `tf.keras.Model`.
+  Args as of `SourceTargetModel`; `recipe` is a `settings.Matching`.
 
   Example:
     model = MatchingNet(LeNet(), LeNet(), 5, 5, (32, 32, 1), Matching())
@@ -45,12 +37,6 @@ class MatchingNet(SourceTargetModel):
   """
 
   recipe_type = settings.Matching
-
-  def __init__(self, source_encoder, encoder, n_source_classes, n_target_classes, image_shape,
-               recipe, seed=0, **kwargs):
-    # The head takes no part; it keeps the shape of the room's models.
-    super().__init__(source_encoder, encoder, networks.Head(n_target_classes),
-                     n_source_classes, n_target_classes, image_shape, recipe, seed, **kwargs)
 
   def cosine(self, features, support):
     """Scaled cosines of `[n, d]` with `[m, d]`; an embedding of zeros has 0 with all."""

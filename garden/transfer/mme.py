@@ -29,17 +29,9 @@ from garden.transfer.source_target import cross_entropy
 
 @tf.keras.utils.register_keras_serializable(package="garden")
 class MME(SourceTargetModel):
-  """Minimax entropy; arguments and use as of `TransferModel`.
+  """Minimax entropy; use as of `TransferModel`.
 
-  Args:
-    source_encoder: layer, `[batch, h, w, c]` -> dict of activations.
-    encoder: another of the same settings, for the target.
-    n_source_classes: number of source classes.
-    n_target_classes: number of target classes.
-    image_shape: (h, w, c).
-    recipe: the `settings.MinimaxEntropy`.
-    seed: seed of the run.
-    **kwargs: of `tf.keras.Model`.
+  Args as of `SourceTargetModel`; `recipe` is a `settings.MinimaxEntropy`.
 
   Example:
     model = MME(LeNet(), LeNet(), 5, 5, (32, 32, 1), MinimaxEntropy())
@@ -48,20 +40,26 @@ class MME(SourceTargetModel):
 
   recipe_type = settings.MinimaxEntropy
 
-  def __init__(self, source_encoder, encoder, n_source_classes, n_target_classes, image_shape,
-               recipe, seed=0, **kwargs):
-    head = networks.CosineHead(n_target_classes, recipe.temperature)
-    super().__init__(source_encoder, encoder, head, n_source_classes, n_target_classes,
-                     image_shape, recipe, seed, **kwargs)
+  def __init__(self, *args, **kwargs):
+    super().__init__(*args, **kwargs)
     self.reverse = GradientReversal()
     self.add_trackers("supervised", "target_entropy", *watch_dogs.NAMES)
 
+  def make_head(self, n_classes, recipe):
+    """The cosine head C: `[batch, d]` -> `[batch, n_classes]` logits."""
+    return networks.CosineHead(n_classes, recipe.temperature)
+
   def adapt_step(self, data):
-    """CE - lambda H, H's gradient reversed below the head."""
-    labeled, labels = data["target_labeled"]
-    views = self.recipe.labeled_views
-    labels = tf.tile(labels, [views])
-    labeled = self.views(tf.tile(labeled, [views, 1, 1, 1]), 0, whole=True)
+    """CE - lambda H, H's gradient reversed below the head.
+
+    Args:
+      data: a batch of the three streams, see `source_target`; images are
+        `[batch, h, w, c]` float32 in [0, 1].
+
+    Returns:
+      Name -> mean since the epoch's start.
+    """
+    labeled, labels = self.labeled_views(data)
     count = tf.shape(labeled)[0]
     images = tf.concat([labeled, self.views(data["target_unlabeled"], 1)], axis=0)
     with tf.GradientTape() as tape:
@@ -75,7 +73,3 @@ class MME(SourceTargetModel):
     dogs = watch_dogs.values(unlabeled, features[count:], self.embed_source(data["source"][0]))
     return self.log_step(loss=loss, accuracy=accuracy(logits, labels), supervised=supervised,
                          target_entropy=spread, **dogs)
-
-  def epoch_warnings(self, logs):
-    """What the watch-dogs say of an epoch."""
-    return watch_dogs.warnings(logs, self.n_target_classes)

@@ -18,6 +18,7 @@ import numpy as np
 from sklearn import manifold
 
 from garden.core import report
+from garden.datasets import order
 
 WATCH_DOGS = (
   "mean_entropy", "largest_class_share", "discriminator_accuracy", "source_norm", "target_norm"
@@ -64,8 +65,8 @@ def embedding_figure(before, after, names, seed=0, limit=1200):
   kept = {}
   for key in _STREAMS:
     labels = before[key][1]  # sorted by class, or even steps could skip whole classes
-    order = np.arange(sizes[key]) if labels is None else np.argsort(labels, kind="stable")
-    kept[key] = np.sort(order[_even_steps(sizes[key], most[key])])
+    ranks = np.arange(sizes[key]) if labels is None else np.argsort(labels, kind="stable")
+    kept[key] = np.sort(ranks[order.evenly(sizes[key], most[key])])
   ends = np.cumsum([len(kept[key]) for key in _STREAMS])
   if ends[-1] < 4:
     return report.Text("Embedding", f"A map needs at least 4 examples; there are {ends[-1]}.")
@@ -323,7 +324,7 @@ def predictions_figure(images, predicted, confidence, truth, class_names, limit=
   if truth is not None:
     truth = _check_labels("truth", truth, n, classes)
     wrong = truth != predicted
-  shown = _even_steps(n, limit)
+  shown = order.evenly(n, limit)
   columns = min(10, len(shown))
   rows = math.ceil(len(shown) / columns)
   high = images.shape[1] / images.shape[2]
@@ -419,11 +420,6 @@ def _check_streams(name, streams, names):
       labels = _check_labels(f"labels {name!r} of {key!r}", labels, len(features), classes)
     checked[key] = features, labels
   return checked
-
-
-def _even_steps(count, limit):
-  """At most `limit` indices into `count` things, evenly spread, ends included."""
-  return np.unique(np.linspace(0, count - 1, min(count, limit)).round().astype(int))
 
 
 def _palette(count):

@@ -5,11 +5,11 @@ of `Recipe` are the constants of Luo et al. 2017.
 """
 
 import dataclasses
-import numbers
 from collections.abc import Sequence
 
 import gin
 
+from garden.core import checks
 from garden.transfer import networks
 from garden.transfer import resnet
 
@@ -17,28 +17,10 @@ BACKBONES = ("lenet", "resnet")
 VOTES = ("head", "prototypes", "both")
 
 
-def check_count(name, value, least):
-  """Raises a ValueError unless `value` is a whole number of at least `least`."""
-  if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
-    raise ValueError(f"{name} is {value!r}; it must be a whole number of at least {least}")
-
-
-def check_number(name, value, least=0.0, most=None, open_=False):
-  """Raises a ValueError unless `value` is a number in [least, most], or (least, most)."""
-  good = isinstance(value, numbers.Real) and not isinstance(value, bool)
-  if good:
-    good = value > least if open_ else value >= least
-    good = good and (most is None or (value < most if open_ else value <= most))
-  if not good:
-    low = f"above {least:g}" if open_ else f"at least {least:g}"
-    high = "" if most is None else (f" and {'below' if open_ else 'at most'} {most:g}")
-    raise ValueError(f"{name} is {value!r}; it must be a number {low}{high}")
-
-
 def _check_common(recipe):
-  check_count("labeled_views", recipe.labeled_views, 1)
-  check_number("learning_rate", recipe.learning_rate, open_=True)
-  check_number("source_learning_rate", recipe.source_learning_rate, open_=True)
+  checks.check_count("labeled_views", recipe.labeled_views, 1)
+  checks.check_number("learning_rate", recipe.learning_rate, open_=True)
+  checks.check_number("source_learning_rate", recipe.source_learning_rate, open_=True)
 
 
 @gin.register(module="transfer")
@@ -145,11 +127,11 @@ class Recipe:
   def __post_init__(self):
     _check_common(self)
     for name in ("alpha", "beta", "pseudo_weight"):
-      check_number(name, getattr(self, name))
-    check_count("warm_up", self.warm_up, 0)
-    check_number("discriminator_learning_rate", self.discriminator_learning_rate, open_=True)
-    check_number("pseudo_threshold", self.pseudo_threshold, 0, 1, open_=True)
-    check_number("pseudo_decay", self.pseudo_decay, 0, 1, open_=True)
+      checks.check_number(name, getattr(self, name))
+    checks.check_count("warm_up", self.warm_up, 0)
+    checks.check_number("discriminator_learning_rate", self.discriminator_learning_rate, open_=True)
+    checks.check_number("pseudo_threshold", self.pseudo_threshold, 0, 1, open_=True)
+    checks.check_number("pseudo_decay", self.pseudo_decay, 0, 1, open_=True)
     if self.pseudo_votes not in VOTES:
       raise ValueError(f"pseudo_votes is {self.pseudo_votes!r}; it must be one of "
                        f"{', '.join(VOTES)}")
@@ -197,8 +179,8 @@ class MinimaxEntropy:
 
   def __post_init__(self):
     _check_common(self)
-    check_number("weight", self.weight)
-    check_number("temperature", self.temperature, open_=True)
+    checks.check_number("weight", self.weight)
+    checks.check_number("temperature", self.temperature, open_=True)
 
 
 @gin.register(module="transfer")
@@ -222,8 +204,8 @@ class Matching:
   source_learning_rate: float = 1e-3
 
   def __post_init__(self):
-    check_count("shots", self.shots, 1)
-    check_count("queries", self.queries, 1)
-    check_number("scale", self.scale, open_=True)
-    check_number("learning_rate", self.learning_rate, open_=True)
-    check_number("source_learning_rate", self.source_learning_rate, open_=True)
+    checks.check_count("shots", self.shots, 1)
+    checks.check_count("queries", self.queries, 1)
+    checks.check_number("scale", self.scale, open_=True)
+    checks.check_number("learning_rate", self.learning_rate, open_=True)
+    checks.check_number("source_learning_rate", self.source_learning_rate, open_=True)

@@ -23,6 +23,7 @@ from garden.core.optimizers import FusedAdam
 from garden.transfer import augment
 from garden.transfer import networks
 from garden.transfer import semantic
+from garden.transfer import watch_dogs
 
 STREAMS = ("source", "target_labeled", "target_unlabeled")
 
@@ -53,7 +54,6 @@ class SourceTargetModel(GardenModel):
     source_encoder: layer, `[batch, h, w, c]` -> dict of activations, with
       `layer_names`; see `networks.LeNet`.
     encoder: another of the same settings, for the target.
-    head: layer on the target's embedding, `[batch, d]` -> `[batch, n_target_classes]`.
     n_source_classes: number of source classes.
     n_target_classes: number of target classes.
     image_shape: (h, w, c).
@@ -68,13 +68,13 @@ class SourceTargetModel(GardenModel):
   #: The class of `recipe`; a sub-class sets it.
   recipe_type = None
 
-  def __init__(self, source_encoder, encoder, head, n_source_classes, n_target_classes,
-               image_shape, recipe, seed=0, **kwargs):
+  def __init__(self, source_encoder, encoder, n_source_classes, n_target_classes, image_shape,
+               recipe, seed=0, **kwargs):
     super().__init__(seed=seed, **kwargs)
     self.source_encoder = source_encoder
     self.source_head = networks.Head(n_source_classes)
     self.encoder = encoder
-    self.head = head
+    self.head = self.make_head(n_target_classes, recipe)
     self.n_source_classes = n_source_classes
     self.n_target_classes = n_target_classes
     self.image_shape = tuple(image_shape)
@@ -88,6 +88,11 @@ class SourceTargetModel(GardenModel):
     if shapes[0] != shapes[1]:
       raise ValueError("the source's and the target's encoder have weights of other shapes; "
                        "make both with the same settings")
+
+  def make_head(self, n_classes, recipe):
+    """The target's head: a layer, `[batch, d]` -> `[batch, n_classes]` logits."""
+    del recipe
+    return networks.Head(n_classes)
 
   def compile(self, optimizer=None, **kwargs):
     """Keras's `compile`; the recipe's Adam for the target's network when None.
@@ -199,6 +204,24 @@ class SourceTargetModel(GardenModel):
   def target_variables(self):
     """What adaptation trains."""
     return self.encoder.trainable_variables + self.head.trainable_variables
+
+  def labeled_views(self, data):
+    """The labelled target images as often as the recipe says, each time in another view.
+
+    Args:
+      data: a batch of the three streams, `[m, h, w, c]` labelled images in it.
+
+    Returns:
+      `(images [v m, h, w, c], labels [v m])`, v the recipe's `labeled_views`.
+    """
+    images, labels = data["target_labeled"]
+    times = self.recipe.labeled_views
+    return (self.views(tf.tile(images, [times, 1, 1, 1]), 0, whole=True),
+            tf.tile(labels, [times]))
+
+  def epoch_warnings(self, logs):
+    """What the watch-dogs say of an epoch; nothing where a method logs none."""
+    return watch_dogs.warnings(logs, self.n_target_classes)
 
   def views(self, images, stream, whole=False):
     """Random affine views of a replica's images, where the recipe asks for them.

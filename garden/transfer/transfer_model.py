@@ -25,7 +25,6 @@ from garden.transfer import pseudo_labels
 from garden.transfer import semantic
 from garden.transfer import settings
 from garden.transfer import watch_dogs
-from garden.transfer.networks import Head
 from garden.transfer.semantic_loss import SemanticTransferLoss
 from garden.transfer.source_target import SourceTargetModel
 from garden.transfer.source_target import accuracy
@@ -40,15 +39,7 @@ _PARTS = ("supervised", "source_entropy", "prototype", "target_entropy", "divers
 class TransferModel(SourceTargetModel):
   """The full model and its simpler rows, by `settings.Recipe`.
 
-  Args:
-    source_encoder: layer, `[batch, h, w, c]` -> dict of activations.
-    encoder: another of the same settings, for the target.
-    n_source_classes: number of source classes.
-    n_target_classes: number of target classes.
-    image_shape: (h, w, c).
-    recipe: the `settings.Recipe`.
-    seed: seed of the run.
-    **kwargs: of `tf.keras.Model`.
+  Args as of `SourceTargetModel`; `recipe` is a `settings.Recipe`.
 
   Raises:
     ValueError: a layer for the discriminator that the encoder hasn't.
@@ -62,8 +53,8 @@ class TransferModel(SourceTargetModel):
 
   def __init__(self, source_encoder, encoder, n_source_classes, n_target_classes, image_shape,
                recipe, seed=0, **kwargs):
-    super().__init__(source_encoder, encoder, Head(n_target_classes), n_source_classes,
-                     n_target_classes, image_shape, recipe, seed, **kwargs)
+    super().__init__(source_encoder, encoder, n_source_classes, n_target_classes, image_shape,
+                     recipe, seed, **kwargs)
     self.semantic = self.discriminator = self.discriminator_optimizer = None
     if recipe.beta:
       self.semantic = SemanticTransferLoss(
@@ -106,11 +97,17 @@ class TransferModel(SourceTargetModel):
     return bool(self.recipe.alpha or self.recipe.beta or self.recipe.pseudo_weight)
 
   def adapt_step(self, data):
-    """L of equation (1) for the target's network, (3) for the discriminator."""
+    """L of equation (1) for the target's network, (3) for the discriminator.
+
+    Args:
+      data: a batch of the three streams, see `source_target`; images are
+        `[batch, h, w, c]` float32 in [0, 1].
+
+    Returns:
+      Name -> mean since the epoch's start: the loss, its parts, the watch-dogs.
+    """
     recipe = self.recipe
-    labeled, labels = data["target_labeled"]
-    labels = tf.tile(labels, [recipe.labeled_views])
-    labeled = self.views(tf.tile(labeled, [recipe.labeled_views, 1, 1, 1]), 0, whole=True)
+    labeled, labels = self.labeled_views(data)
     images, count = labeled, tf.shape(labeled)[0]
     source = guess = None
     if self.uses_unlabeled():
@@ -237,7 +234,3 @@ class TransferModel(SourceTargetModel):
         [pseudo_labels.masked_cross_entropy(x, labels, mask) for x in taught])
     parts["pseudo_share"] = tf.reduce_mean(mask)
     return parts["pseudo"]
-
-  def epoch_warnings(self, logs):
-    """What the watch-dogs say of an epoch."""
-    return watch_dogs.warnings(logs, self.n_target_classes)

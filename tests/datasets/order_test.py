@@ -64,3 +64,10 @@ def test_positions_have_a_known_shape_and_type():
 def test_a_batch_longer_than_a_turn_or_empty_is_refused(size):
   with pytest.raises(ValueError, match=f"batch_size is {size}; it must be from 1 to the 5 exam"):
     _batch(0, size, 5)
+
+
+@pytest.mark.parametrize(("count", "most", "expected"), [
+  (9, 3, [0, 4, 8]), (3, 9, [0, 1, 2]), (5, 1, [0]), (0, 4, []),
+])  # fmt: skip
+def test_evenly_spreads_positions_with_both_ends(count, most, expected):
+  assert order.evenly(count, most).tolist() == expected
