@@ -21,8 +21,13 @@ _METHODS = {
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-  """36 positive images in three independent planes of R^36."""
-  rng = np.random.default_rng(3)
+  """36 positive images in three independent planes of R^36.
+
+  With this seed each plane is one connected part of the graph of SSC-OMP, too. With most others
+  a plane falls apart, the leading eigenvectors aren't unique, and labels hang on the machine's
+  linear algebra.
+  """
+  rng = np.random.default_rng(8)
   labels = np.arange(36) % 3
   planes = np.zeros((3, 2, 36))
   for k in range(3):
@@ -57,7 +62,7 @@ def test_methods_on_pixels_find_planes_without_training(source, tmp_path):
   assert {method for method, _ in values} == set(_METHODS)
   assert values["ridge", "error_percent"] == 0
   assert values["ridge", "error_percent_plain"] == 0
-  assert values["ssc_omp", "error_percent"] < 25  # two entries a row leave a loose graph
+  assert values["ssc_omp", "error_percent"] == 0
   assert values["kmeans", "error_percent"] == values["kmeans", "error_percent_plain"]
   assert not (tmp_path / "metrics.jsonl").exists()
 
