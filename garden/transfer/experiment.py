@@ -230,7 +230,7 @@ class Transfer(experiment_lib.Experiment):
     images = split.unlabeled if split.test is None else split.test
     found = self.predict(model, images)
     confidence = found["probabilities"].max(axis=1)
-    rows = [[row["metric"], row["value"]] for row in self.evaluate(model, data)]
+    rows = [[row["metric"], f"{row['value']:.4g}"] for row in self.evaluate(model, data)]
     sections = [report_lib.Table("Results", ["metric", "value"], rows, self._caption()),
                 report.predictions_figure(images.pixels, found["label"], confidence,
                                           images.labels, names),
