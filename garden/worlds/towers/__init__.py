@@ -1,0 +1,5 @@
+"""Towers of blocks: drawn at random, let fall in MuJoCo, seen by a camera.
+
+`scene` holds towers as plain arrays, `physics` moves them, `support` says by the centre of mass
+whether they stand, `renderer` sees them: a ray-caster in TensorFlow.
+"""
