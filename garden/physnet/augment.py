@@ -1,0 +1,104 @@
+"""Views of training towers: mirrored, other light, noise; every target moves along.
+
+A mirror image of a tower is a tower that stands or falls as the first does: its masks and boxes
+are mirrored, the offset across changes its sign, and yaw by the camera does too, so that
+sin(4 yaw) changes its sign and cos(4 yaw) doesn't.
+"""
+
+import tensorflow as tf
+
+#: Signs of the pose targets in a mirror: across, depth, (cos, sin) of both blocks.
+_MIRRORED_POSE = (-1.0, 1.0, 1.0, -1.0, 1.0, -1.0)
+
+
+def flip(batch, flipped):
+  """Mirrors some towers left to right.
+
+  Args:
+    batch: dict of `data.batches`; absent keys are left out.
+    flipped: `[b]` bool, which ones.
+
+  Returns:
+    The batch with `image`, `masks`, `ids`, `boxes` and `poses` moved alike.
+  """
+  batch = dict(batch)
+
+  def chosen(mirrored, plain):
+    return tf.where(tf.reshape(flipped, [-1] + [1] * (plain.shape.rank - 1)), mirrored, plain)
+
+  for name in ("image", "masks", "ids"):
+    if name in batch:
+      batch[name] = chosen(tf.reverse(batch[name], [2]), batch[name])
+  if "boxes" in batch:
+    y0, x0, y1, x1 = tf.unstack(batch["boxes"], axis=-1)
+    # A place without a block has a box of zeros, which `present` keeps out of everything.
+    batch["boxes"] = chosen(tf.stack([y0, 1.0 - x1, y1, 1.0 - x0], axis=-1), batch["boxes"])
+  if "poses" in batch:
+    batch["poses"] = chosen(batch["poses"] * tf.constant(_MIRRORED_POSE), batch["poses"])
+  return batch
+
+
+def light(images, seed, gain, offset):
+  """Multiplies each image by 1 +- gain and adds +- offset to each of its channels.
+
+  Args:
+    images: `[b, h, w, 3]` float32 in [0, 1].
+    seed: `[2]` int32.
+    gain: in [0, 1).
+    offset: in [0, 1).
+
+  Returns:
+    `[b, h, w, 3]` float32, not clipped.
+  """
+  fold = tf.random.experimental.stateless_fold_in
+  n = tf.shape(images)[0]
+  factor = tf.random.stateless_uniform([n, 1, 1, 1], fold(seed, 0), 1.0 - gain, 1.0 + gain)
+  shift = tf.random.stateless_uniform([n, 1, 1, 3], fold(seed, 1), -offset, offset)
+  return images * factor + shift
+
+
+def augment(batch, seed, recipe):
+  """The view of a batch that a training step sees.
+
+  Args:
+    batch: dict of `data.batches`.
+    seed: `[2]` int32, of this step.
+    recipe: `settings.Recipe`.
+
+  Returns:
+    The batch, its images in [0, 1].
+  """
+  fold = tf.random.experimental.stateless_fold_in
+  if recipe.flip:
+    count = tf.shape(batch["image"])[0]
+    batch = flip(batch, tf.random.stateless_uniform([count], fold(seed, 0)) < 0.5)
+  images = light(batch["image"], fold(seed, 1), recipe.gain, recipe.offset)
+  if recipe.noise:
+    images += recipe.noise * tf.random.stateless_normal(tf.shape(images), fold(seed, 2))
+  return {**batch, "image": tf.clip_by_value(images, 0.0, 1.0)}
+
+
+def photometric_layers(strength):
+  """KerasCV's colour augmentations, or none at strength 0.
+
+  Args:
+    strength: in [0, 1]; 1 leaves little of the colours as they were.
+
+  Returns:
+    List of Keras layers that map `[b, h, w, 3]` in [0, 255] to the same.
+  """
+  if not strength:
+    return []
+  import contextlib
+  import io
+  with contextlib.redirect_stdout(io.StringIO()):  # KerasCV says which Keras it found
+    import keras_cv
+  layers = keras_cv.layers
+  span = (0, 255)
+  return [
+      layers.RandomHue(factor=0.5 * strength, value_range=span),
+      layers.RandomSaturation(factor=(0.5 - 0.4 * strength, 0.5 + 0.3 * strength)),
+      layers.RandomBrightness(factor=0.4 * strength, value_range=span),
+      layers.RandomContrast(value_range=span, factor=0.6 * strength),
+      layers.RandomChannelShift(value_range=span, factor=0.25 * strength),
+      layers.RandomGaussianBlur(kernel_size=3, factor=(0.0, 1.0 * strength))]

@@ -1,0 +1,243 @@
+"""The glue between PhysNet and its siblings and the binaries."""
+
+import functools
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+from garden.core import checks
+from garden.core import experiment as experiment_lib
+from garden.core import export as export_lib
+from garden.core import report as report_lib
+from garden.datasets import order
+from garden.physnet import data as data_lib
+from garden.physnet import metrics
+from garden.physnet import report
+from garden.physnet import settings as settings_lib
+from garden.physnet.physnet import PhysNet
+from garden.physnet.windows_model import PhysNetWindows
+
+_BATCH = 50  # towers of a forward pass outside of training
+_COLORS = 4  # classes of the towers of up to four blocks
+
+
+@gin.register(module="physnet")
+class BlockTowers(experiment_lib.Experiment):
+  """Will this tower fall, and where will its blocks go.
+
+  Args:
+    train: the `data.Stream` to train on.
+    test: list of `data.Stream`s that measure; the first is the one that rows without a
+      `setting` stream belong to.
+    model: the `settings.Network` of a net that sees the whole image, or the
+      `settings.Windows` of one that sees pairs of blocks.
+    recipe: the `settings.Recipe`.
+    validation: a `data.Stream` measured at the end of each epoch, or None.
+    image_size: side of what a whole-image net sees, in pixels.
+    steps: batches.
+    batch_size: towers of a batch.
+    test_names: a name for each stream of `test`, put into the rows' `setting`; the first
+      may be "" for none.
+    seed: seed of the order, of the views and of the first weights.
+  """
+
+  room = "physnet"
+  title = "Block towers"
+
+  def __init__(self, train, test, model, recipe, validation=None, image_size=112, steps=1000,
+               batch_size=32, test_names=("",), seed=0):
+    checks.check_count("steps", steps, 1)
+    checks.check_count("batch_size", batch_size, 1)
+    checks.check_count("image_size", image_size, 32)
+    if len(test) != len(test_names) or not test:
+      raise ValueError(f"test has {len(test)} streams and test_names {list(test_names)}; give one "
+                       "name for each stream, and at least one stream")
+    kinds = (settings_lib.Network, settings_lib.Windows)
+    if not isinstance(model, kinds):
+      raise ValueError(f"model is {model!r}; it must be physnet.Network or physnet.Windows")
+    self.train = train
+    self.test = tuple(test)
+    self.model = model
+    self.recipe = recipe
+    self.validation = validation
+    self.image_size = image_size
+    self.steps = steps
+    self.batch_size = batch_size
+    self.test_names = tuple(test_names)
+    self.seed = seed
+    self._graphs = {}
+
+  @functools.cached_property
+  def train_towers(self):
+    """The towers to train on, read once."""
+    return self.train.load()
+
+  @functools.cached_property
+  def test_towers(self):
+    """The towers of each test stream, read once."""
+    return [stream.load() for stream in self.test]
+
+  @functools.cached_property
+  def source_size(self):
+    """(height, width) of the towers' pictures."""
+    first = tf.io.decode_png(self.test_towers[0].images[0], channels=3)
+    return tuple(first.shape[:2])
+
+  def build_model(self):
+    """PhysNet, a sibling of it, or the windows' model, compiled and built."""
+    tf.keras.utils.set_random_seed(self.seed)
+    common = dict(recipe=self.recipe, n_classes=_COLORS + 1, steps=self.steps, seed=self.seed)
+    if isinstance(self.model, settings_lib.Windows):
+      model = PhysNetWindows(self.model, **common)
+      model.look(tf.zeros([1, *self.source_size, 3]), tf.constant([[[0.0, 0.0, 1.0, 1.0]] * 4]),
+                 tf.ones([1, _COLORS], tf.bool))
+      model.segmenter(tf.zeros([1, *[self.model.segment_size] * 2, 3]))
+    else:
+      model = PhysNet(self.model, image_size=self.image_size, **common)
+      model(tf.zeros([1, self.image_size, self.image_size, 3]))
+    model.compile()
+    return model
+
+  def datasets(self):
+    """One stage: `train`."""
+    validation = None
+    if self.validation is not None:
+      validation = data_lib.in_order(self.validation.load(), _BATCH)
+    return experiment_lib.Data(
+        stages=[experiment_lib.Stage("train", self.steps, data_lib.batches(
+            self.train_towers, self.batch_size, self.seed))], validation=validation)
+
+  # What a trained model says.
+
+  def predict(self, model, images):
+    """`model.predict_towers` of images `[n, s, s, 3]` in [0, 1], as arrays."""
+    graph = self._graph(model)
+    parts = [graph(tf.constant(images[i:i + _BATCH])) for i in range(0, len(images), _BATCH)]
+    return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
+
+  def _graph(self, model):
+    if id(model) not in self._graphs:
+      self._graphs[id(model)] = tf.function(model.predict_towers, reduce_retracing=True)
+    return self._graphs[id(model)]
+
+  def measure(self, model, towers):
+    """What the rows and the figures are made of, tower by tower.
+
+    Args:
+      model: the trained model.
+      towers: `data.TowerSet`.
+
+    Returns:
+      Dict of arrays: `fall`, `probability`, `count`, `margin` `[N]`, and where there are
+      masks `iou` and `log_likelihood` `[N, T]`.
+    """
+    graph, found = self._graph(model), []
+    for batch in data_lib.in_order(towers, _BATCH):
+      outputs = graph(batch["image"])
+      row = {"probability": outputs["fall_probability"].numpy()}
+      if "mask_logits" in outputs:
+        logits, masks = outputs["mask_logits"].numpy(), batch["masks"].numpy()
+        times = range(masks.shape[-1])
+        row["iou"] = np.stack([metrics.mask_iou(
+            masks[..., t], logits[..., t, :].argmax(axis=-1), logits.shape[-1])
+            for t in times], axis=1)
+        row["log_likelihood"] = np.stack([metrics.log_likelihood(
+            masks[..., t], logits[..., t, :]) for t in times], axis=1)
+      if "count" in outputs:
+        row["found"] = outputs["count"].numpy()
+      found.append(row)
+    joined = {name: np.concatenate([row[name] for row in found]) for name in found[0]}
+    return {"fall": towers.fall, "count": towers.count, "margin": towers.margin, **joined}
+
+  def evaluate(self, model, data):
+    """Fall accuracy by count and by margin, mask IoU and log-likelihood, on each stream."""
+    del data
+    rows = []
+    for name, towers in zip(self.test_names, self.test_towers):
+      rows += _rows(self.measure(model, towers), {"stream": name} if name else {})
+    return rows
+
+  def predictions(self, model, data):
+    """`predictions.csv`: tower, probability of falling, whether it falls, count of blocks."""
+    del data
+    found = self.measure(model, self.test_towers[0])
+    return {"tower": list(range(len(found["fall"]))),
+            "fall_probability": [f"{p:.4f}" for p in found["probability"]],
+            "fall": found["fall"].tolist(), "blocks": found["count"].tolist()}
+
+  def sample_images(self):
+    """Twenty test towers, evenly spread."""
+    towers = self.test_towers[0]
+    return data_lib.images_of(towers, order.evenly(len(towers), 20))
+
+  def signatures(self, model):
+    """Image -> probability of falling, and masks at four times or boxes."""
+    def outputs(images):
+      found = dict(model.predict_towers(images))
+      if "mask_logits" in found:
+        found["mask_probabilities"] = tf.nn.softmax(found.pop("mask_logits"))
+      return found
+    return export_lib.ServingModule(model, outputs, self.source_size, 3, (0.0, 1.0))
+
+  def figures(self, model, data):
+    """Accuracy tables, film strips, reliability, where the network looks, curves."""
+    del data
+    towers = self.test_towers[0]
+    found = self.measure(model, towers)
+    sections = [report_lib.Table(
+        "Results", ["towers", "metric", "value", "±"], report.result_rows(
+            self.test_names, [found, *(self.measure(model, t) for t in self.test_towers[1:])]),
+        "Simulated towers that training hasn't seen, at the last step. ± is the binomial standard "
+        "error of an accuracy. Margin: distance of the centre of mass from the border of what "
+        "carries it, in block widths; towers near 0 are hard for everyone.")]
+    shown = report.choose(found)
+    images = data_lib.images_of(towers, shown)
+    outputs = self.predict(model, images)
+    masks = report.masks_of(towers, shown)
+    if "mask_logits" in outputs:
+      sections.append(report.strip_figure(images, masks, outputs["mask_logits"].argmax(axis=-1),
+                                          found["probability"][shown], found["fall"][shown]))
+    else:
+      sections.append(report.towers_figure(images, outputs, found["fall"][shown]))
+    sections.append(report.reliability_figure(found["fall"], found["probability"]))
+    sections.append(report.margin_figure(found))
+    sections.append(report.occlusion_figure(
+        images[:4], lambda x: self.predict(model, x)["fall_probability"]))
+    if model.training_log:
+      sections.append(report.curves_figure(model.training_log))
+    return sections
+
+
+def _rows(found, setting):
+  """Rows of one stream: by count, their mean, by margin, masks."""
+  accuracy = functools.partial(_accuracy, found)
+  rows = []
+
+  def add(metric, value, **more):
+    rows.append({"metric": metric, "value": float(value), "setting": {**setting, **more}})
+
+  counts = sorted(set(found["count"].tolist()))
+  by_count = [accuracy(found["count"] == count) for count in counts]
+  for count, value in zip(counts, by_count):
+    add("fall_accuracy", value, blocks=count)
+  add("fall_accuracy", np.mean(by_count), blocks="mean")
+  bins = metrics.margin_bins(found["margin"])
+  for number, name in enumerate(metrics.margin_names()):
+    if (bins == number).any():
+      add("fall_accuracy", accuracy(bins == number), margin=name)
+  add("calibration_error", metrics.calibration_error(found["fall"], found["probability"]),
+      blocks="mean")
+  if "found" in found:
+    add("count_accuracy", np.mean(found["found"] == found["count"]), blocks="mean")
+  if "iou" in found:
+    for t, time in enumerate(data_lib.TIMES):
+      add(f"mask_iou_{time:g}s", np.nanmean(found["iou"][:, t]), blocks="mean")
+    for count in counts:
+      add("mask_iou_4s", np.nanmean(found["iou"][found["count"] == count, -1]), blocks=count)
+    add("log_likelihood", found["log_likelihood"].mean(), blocks="mean")
+  return rows
+
+
+def _accuracy(found, chosen):
+  return metrics.fall_accuracy(found["fall"][chosen], found["probability"][chosen])

@@ -1,0 +1,128 @@
+"""PhysNet: one image of a tower -> does it fall, and where each block will be at four times.
+
+Lerer, Gross, Fergus: *Learning Physical Intuition of Block Towers by Example*, ICML 2016.
+
+    L = BCE(fall) + lambda sum_t CE(mask_t)
+
+with all times predicted at once from the one image, without recurrence. The paper's lambda isn't
+known here; CE is the mean over pixels and times. Extra targets (support margin, poses of the
+interfaces) are ours, switched by their weights in `settings.Recipe`. With other settings of
+`settings.Network` the same model is the fall-only GoogLeNet or ResNet, or has DeepMask's
+low-rank branch.
+"""
+
+import tensorflow as tf
+
+from garden.core import model as model_lib
+from garden.physnet import augment
+from garden.physnet import losses
+
+_LOGGED = ("loss", "fall_loss", "mask_loss", "dice_loss", "margin_loss", "pose_loss",
+           "accuracy")
+
+
+class PhysNet(model_lib.GardenModel):
+  """Images of towers to falls and masks.
+
+  `model(images)` takes `[b, h, w, 3]` in [0, 1] and returns a dict: `fall` `[b]`, the logit of
+  falling; `masks` `[b, m, m, t, n_classes]`, logits, where there is a mask branch; `margin`
+  `[b]` and `poses` `[b, w, 6]`, the extra targets.
+
+  Args:
+    network: `settings.Network`.
+    recipe: `settings.Recipe`.
+    image_size: side of the images that the network sees, in pixels.
+    n_classes: background and colours of the masks.
+    n_times: times of the masks.
+    mask_size: side of the masks in pixels.
+    n_interfaces: greatest number of interfaces, for the poses.
+    steps: of training, for the learning rate.
+    seed: of weights' updates' random numbers (views).
+
+  Example:
+    model = PhysNet(settings.Network(), settings.Recipe(), image_size=112)
+    probability = tf.sigmoid(model(images)["fall"])
+  """
+
+  def __init__(self, network, recipe, image_size=112, n_classes=5, n_times=4, mask_size=56,
+               n_interfaces=3, steps=1000, seed=0, **kwargs):
+    super().__init__(seed=seed, **kwargs)
+    self.recipe = recipe
+    self.image_size = image_size
+    self.n_interfaces = n_interfaces
+    self.steps = steps
+    self.trunk = network.build_trunk()
+    self.fall_head = network.build_fall_head()
+    self.mask_head = network.build_mask_head(n_classes, n_times, mask_size)
+    self.fall_logit = tf.keras.layers.Dense(1, name="fall", dtype="float32")
+    self.margin_out = tf.keras.layers.Dense(1, name="margin", dtype="float32")
+    self.poses_out = tf.keras.layers.Dense(6 * n_interfaces, name="poses", dtype="float32")
+    self.photometric = augment.photometric_layers(recipe.photometric)
+    self.add_trackers(*_LOGGED)
+
+  def call(self, images, training=False):
+    """`[b, h, w, 3]` in [0, 1] -> dict of `fall`, `margin`, `poses`, and `masks`."""
+    maps = self.trunk(images, training=training)
+    h = self.fall_head(maps[-1])
+    outputs = {"fall": self.fall_logit(h)[:, 0], "margin": self.margin_out(h)[:, 0],
+               "poses": tf.reshape(self.poses_out(h), [-1, self.n_interfaces, 6])}
+    if self.mask_head is not None:
+      outputs["masks"] = tf.cast(self.mask_head(maps[-1], training=training), tf.float32)
+    return outputs
+
+  def compile(self, **kwargs):
+    """Keras's `compile` with the recipe's optimizer."""
+    super().compile(optimizer=self.recipe.optimizer(self.steps), **kwargs)
+
+  def shrink(self, images):
+    """Images of any size to the one that the network sees, by area."""
+    if images.shape[1:3] == (self.image_size, self.image_size):
+      return images
+    return tf.image.resize(images, [self.image_size] * 2, method="area")
+
+  def losses_of(self, batch, training):
+    """The terms of the loss, weighted, and the accuracy."""
+    recipe, outputs = self.recipe, self(batch["image"], training=training)
+    terms = {"fall_loss": losses.fall_loss(outputs["fall"], batch["fall"], recipe.smoothing)}
+    if self.mask_head is not None and recipe.mask_weight:
+      terms["mask_loss"] = recipe.mask_weight * losses.mask_cross_entropy(
+          outputs["masks"], batch["masks"], recipe.background_weight)
+    if self.mask_head is not None and recipe.dice_weight:
+      terms["dice_loss"] = recipe.dice_weight * losses.soft_dice(
+          outputs["masks"], batch["masks"])
+    if recipe.margin_weight:
+      error = outputs["margin"] - losses.squashed_margin(batch["margin"])
+      terms["margin_loss"] = recipe.margin_weight * tf.reduce_mean(losses.huber(error, 0.1))
+    if recipe.pose_weight:
+      error = tf.reduce_mean(losses.pose_error(outputs["poses"], batch["poses"]), axis=-1)
+      terms["pose_loss"] = recipe.pose_weight * losses.masked_mean(error, batch["valid"])
+    accuracy = tf.reduce_mean(tf.cast((outputs["fall"] >= 0) == (batch["fall"] == 1), tf.float32))
+    return terms, accuracy
+
+  def train_step(self, batch):
+    """One step on the views of a batch of `data.batches`."""
+    batch = augment.augment(batch, self.step_seed(), self.recipe)
+    images = self.shrink(batch["image"])
+    for layer in self.photometric:
+      images = layer(255.0 * images, training=True) / 255.0
+    batch = {**batch, "image": tf.clip_by_value(images, 0.0, 1.0)}
+    with tf.GradientTape() as tape:
+      terms, accuracy = self.losses_of(batch, training=True)
+      loss = tf.add_n(list(terms.values()))
+    self.minimize(tape, loss, self.trainable_variables, self.optimizer,
+                  clip_norm=self.recipe.clip_norm)
+    return self.log_step(loss=loss, accuracy=accuracy, **terms)
+
+  def test_step(self, batch):
+    """The same terms on images as they are."""
+    batch = {**batch, "image": self.shrink(batch["image"])}
+    terms, accuracy = self.losses_of(batch, training=False)
+    return self.log_values(loss=tf.add_n(list(terms.values())), accuracy=accuracy, **terms)
+
+  def predict_towers(self, images):
+    """What is served: images of any size -> `fall_probability` `[b]`, and `mask_logits`."""
+    outputs = self(self.shrink(images), training=False)
+    found = {"fall_probability": tf.sigmoid(outputs["fall"])}
+    if self.mask_head is not None:
+      found["mask_logits"] = outputs["masks"]
+    return found

@@ -1,0 +1,188 @@
+"""The settings of this room, as gin and Python name them: small frozen dataclasses."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import gin
+import tensorflow as tf
+
+from garden.core import checks
+from garden.physnet import deepmask
+from garden.physnet import googlenet
+from garden.physnet import networks
+from garden.physnet import resnet
+
+TRUNKS = ("residual", "resnet", "googlenet")
+MASKS = ("convolutional", "low_rank", "none")
+FALL_HEADS = ("layout", "pool")
+
+
+@gin.register(module="physnet")
+@dataclasses.dataclass(frozen=True)
+class Network:
+  """The trunk and the heads of a network that sees the whole image.
+
+  Attributes:
+    trunk: "residual" (ours, stride 8), "resnet" (KerasCV's) or "googlenet".
+    filters: of the residual trunk.
+    depth: of the ResNet, 18 or 34.
+    strides: of the ResNet's stages.
+    width: factor of GoogLeNet's widths.
+    stem: GoogLeNet's, "large" or "small".
+    fall_head: "layout" keeps where things are, "pool" averages over the map as published.
+    squeeze: channels before the layout head flattens.
+    units: of the layout head.
+    masks: "convolutional" (PhysNet), "low_rank" (DeepMask) or "none" (fall only).
+    coarse: of the convolutional mask branch.
+    mask_filters: of the convolutional mask branch; each doubles the map's side.
+    rank: of the low-rank mask branch.
+    coarse_size: of the low-rank mask branch, in pixels.
+    mask_squeeze: channels before the low-rank branch flattens.
+  """
+
+  trunk: str = "residual"
+  filters: Sequence[int] = (16, 48, 96)
+  depth: int = 18
+  strides: Sequence[int] = (1, 2, 2, 2)
+  width: float = 1.0
+  stem: str = "large"
+  fall_head: str = "layout"
+  squeeze: int = 48
+  units: int = 256
+  masks: str = "convolutional"
+  coarse: int = 64
+  mask_filters: Sequence[int] = (48, 24)
+  rank: int = 32
+  coarse_size: int = 28
+  mask_squeeze: int = 16
+
+  def __post_init__(self):
+    for name, known in (("trunk", TRUNKS), ("masks", MASKS), ("fall_head", FALL_HEADS)):
+      if getattr(self, name) not in known:
+        raise ValueError(f"{name} is {getattr(self, name)!r}; it must be one of "
+                         f"{', '.join(known)}")
+
+  def build_trunk(self):
+    """Makes the trunk: images -> `[fine, coarse]` maps."""
+    if self.trunk == "resnet":
+      return resnet.ResNet(self.depth, self.strides)
+    if self.trunk == "googlenet":
+      return googlenet.GoogLeNet(self.width, self.stem)
+    return networks.Trunk(self.filters)
+
+  def build_fall_head(self):
+    """Makes what turns the last map into a vector."""
+    if self.fall_head == "pool":
+      return tf.keras.layers.GlobalAveragePooling2D()
+    return networks.LayoutHead(self.squeeze, self.units)
+
+  def build_mask_head(self, n_classes, n_times, size):
+    """Makes the mask branch, or None."""
+    if self.masks == "none":
+      return None
+    if self.masks == "low_rank":
+      return deepmask.LowRankMaskHead(
+          size, self.rank, self.coarse_size, self.mask_squeeze, n_classes, n_times)
+    return networks.MaskHead(n_classes, n_times, self.coarse, self.mask_filters)
+
+
+@gin.register(module="physnet")
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+  """What is minimised, and how.
+
+      L = BCE(fall) + mask_weight CE(masks) + dice_weight Dice(masks)
+          + margin_weight Huber(tanh(margin / .2)) + pose_weight Huber(poses)
+
+  Attributes:
+    mask_weight: lambda of PhysNet, on the mean over pixels and times.
+    dice_weight: of the soft Dice term of the masks.
+    background_weight: weight of background pixels in the masks' cross-entropy.
+    margin_weight: of the support margin as an extra target.
+    pose_weight: of the blocks' poses as extra targets.
+    smoothing: of the fall label.
+    learning_rate: the peak; 100 steps of warm-up, then one cosine to 0.
+    warm_up: steps.
+    weight_decay: decoupled, of kernels.
+    clip_norm: greatest norm of the gradient.
+    flip: mirror half of the images and of their targets.
+    gain: images are multiplied by 1 +- gain.
+    offset: +- offset is added to the channels.
+    noise: standard deviation of the noise of training pixels.
+    photometric: KerasCV's colour augmentations (hue, contrast, brightness, channel shift,
+      greyscale-like degeneration, blur) at this strength in [0, 1]; 0 for none.
+  """
+
+  mask_weight: float = 1.0
+  dice_weight: float = 0.0
+  background_weight: float = 1.0
+  margin_weight: float = 0.0
+  pose_weight: float = 0.0
+  smoothing: float = 0.0
+  learning_rate: float = 2e-3
+  warm_up: int = 100
+  weight_decay: float = 2e-3
+  clip_norm: float = 5.0
+  flip: bool = True
+  gain: float = 0.15
+  offset: float = 0.047
+  noise: float = 0.008
+  photometric: float = 0.0
+
+  def __post_init__(self):
+    checks.check_number("learning_rate", self.learning_rate, open_=True)
+    checks.check_number("clip_norm", self.clip_norm, open_=True)
+    checks.check_count("warm_up", self.warm_up, 0)
+    for name in ("mask_weight", "dice_weight", "background_weight", "margin_weight",
+                 "pose_weight", "weight_decay", "gain", "offset", "noise"):
+      checks.check_number(name, getattr(self, name))
+    checks.check_number("smoothing", self.smoothing, most=0.5)
+    checks.check_number("photometric", self.photometric, most=1.0)
+
+  def optimizer(self, steps):
+    """AdamW with warm-up and one cosine to 0 over `steps`."""
+    warm_up = min(self.warm_up, steps // 2)
+    rate = tf.keras.optimizers.schedules.CosineDecay(
+        self.learning_rate / 100, max(steps - warm_up, 1), warmup_target=self.learning_rate,
+        warmup_steps=warm_up)
+    optimizer = tf.keras.optimizers.AdamW(rate, weight_decay=self.weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+@gin.register(module="physnet")
+@dataclasses.dataclass(frozen=True)
+class Windows:
+  """The form with one shared network per pair of neighbouring blocks.
+
+  Attributes:
+    filters: of the windows' trunk.
+    size: side of a window in pixels.
+    pixels_per_block: scale of the windows.
+    box_noise: standard deviation of the boxes' sides in training, in shares of the image;
+      what the segmenter's boxes are off by.
+    segment_size: side of the image that the segmenter sees.
+    segment_share: share of a batch that the segmenter learns from; it is soon good enough, and
+      costs as much as a window.
+    segment_weight: of the segmenter's cross-entropy.
+    interface_weight: of each interface's fall loss.
+    mask_weight: of the windows' masks.
+  """
+
+  filters: Sequence[int] = (24, 48, 96)
+  size: int = 64
+  pixels_per_block: float = 24.0
+  box_noise: float = 0.008
+  segment_size: int = 84
+  segment_share: float = 0.25
+  segment_weight: float = 1.0
+  interface_weight: float = 0.5
+  mask_weight: float = 0.3
+
+  def __post_init__(self):
+    checks.check_count("size", self.size, 16)
+    checks.check_count("segment_size", self.segment_size, 16)
+    checks.check_positive("pixels_per_block", self.pixels_per_block)
+    checks.check_positive("segment_share", self.segment_share, most=1)
+    for name in ("box_noise", "segment_weight", "interface_weight", "mask_weight"):
+      checks.check_number(name, getattr(self, name))
