@@ -42,7 +42,10 @@ class Entry:
     variants: further bindings, each a run of its own that counts as a sample
       (the windows of people of Extended Yale B).
     bindings: bindings of every run of the entry.
-    setting: what distinguishes the row besides its method.
+    setting: what distinguishes the row besides its method; rows that carry a `setting` of
+      their own add it.
+    where: take only the rows whose own setting holds these values, which are then left out of
+      the table; for runs that are measured on several test sets.
     paper: metric -> the paper's value of this row; wins over the table's.
     starts_from: the run of an earlier entry whose weights every run begins with
       (`Run.warm_start`), by its name, in which "{seed}" stands for the seed.
@@ -55,6 +58,7 @@ class Entry:
   variants: Sequence[str] = ("",)
   bindings: Sequence[str] = ()
   setting: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  where: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   paper: Mapping[str, float] = dataclasses.field(default_factory=dict)
   starts_from: str | None = None
   minutes: float = 1.0
@@ -66,6 +70,14 @@ class Entry:
       bindings = [*self.bindings, *([variant] if variant else [])]
       marks = "".join("-" + re.sub(r"\W+", "_", b) for b in bindings)
       yield f"{stem}{marks}-seed{seed}", seed, [f"SEED = {seed}", *bindings]
+
+  def setting_of(self, row):
+    """The setting of a run's row in the table, or None if the row isn't the entry's."""
+    own = row.get("setting", {})
+    if any(own.get(name) != value for name, value in self.where.items()):
+      return None
+    return {**self.setting,
+            **{name: value for name, value in own.items() if name not in self.where}}
 
   def warm_start(self, output_dir, seed):
     """The bindings that begin a run with the weights of `starts_from`."""
@@ -86,12 +98,23 @@ class Reproduction:
     paper: experiment -> method -> metric -> the paper's value.
     metrics: the columns, in order.
     notes: paragraphs below the tables.
+    quoted: list of dicts with `experiment`, `method`, `metric`, `value`, `source` and
+      optionally `setting`: rows of papers that no run here measures.
   """
   room: str = gin.REQUIRED
   entries: Sequence[Mapping[str, Any]] = gin.REQUIRED
   paper: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   metrics: Sequence[str] = ()
   notes: Sequence[str] = ()
+  quoted: Sequence[Mapping[str, Any]] = ()
+
+  def quoted_rows(self):
+    """The rows of papers: no mean, no run, the paper's value and its source."""
+    return [{"experiment": row["experiment"], "method": row["method"],
+             "setting": dict(row.get("setting", {})), "metric": row["metric"],
+             "paper": row["value"], "mean": None, "sem": None, "n": 0, "values": [],
+             "seconds": None, "seeds": [], "revision": None, "quoted": row["source"]}
+            for row in self.quoted]
 
   def select(self, experiments=()):
     """The entries of some experiments, all when none is named.
@@ -216,22 +239,23 @@ def rows_of(table, output_dir, entries):
       run = records.read_json(path)
       places.append(run["environment"])
       for row in run["rows"]:
-        method = row.get("method", entry.method)
-        if entry.method is not None and method != entry.method:
+        method, setting = row.get("method", entry.method), entry.setting_of(row)
+        if setting is None or entry.method not in (None, method):
           continue
         if method is not None:
-          values.setdefault((method, row["metric"]), []).append((row, run))
-    rows += [_row(table, entry, method, metric, samples)
-             for (method, metric), samples in values.items()]
+          key = method, row["metric"], tuple(setting.items())
+          values.setdefault(key, []).append((row, run))
+    rows += [_row(table, entry, method, metric, dict(setting), samples)
+             for (method, metric, setting), samples in values.items()]
   return rows, places
 
 
-def _row(table, entry, method, metric, samples):
+def _row(table, entry, method, metric, setting, samples):
   numbers = [row["value"] for row, _ in samples]
   spread = statistics.stdev(numbers) if len(numbers) > 1 else None
   return {
       "experiment": entry.experiment, "method": method,
-      "setting": dict(entry.setting), "metric": metric,
+      "setting": setting, "metric": metric,
       "paper": entry.paper.get(
           metric, table.paper.get(entry.experiment, {}).get(method, {}).get(metric)),
       "mean": round(statistics.fmean(numbers), 4),
@@ -255,7 +279,9 @@ def write(table, output_dir, entries):
   before = (records.read_json(f"{stem}.json")
             if os.path.exists(f"{stem}.json") else {"rows": []})
   fresh = {_key(row) for row in rows}
-  rows = [row for row in before["rows"] if _key(row) not in fresh] + rows
+  rows = [row for row in before["rows"] if _key(row) not in fresh and "quoted" not in row] + rows
+  if rows:
+    rows += table.quoted_rows()
   order = [e.experiment for e in table.select()]
   rows.sort(key=lambda row: order.index(row["experiment"])
             if row["experiment"] in order else len(order))
@@ -306,7 +332,7 @@ def _has_rows(entry, entries, rows):
   """Whether a table holds rows of an entry."""
   methods = {row["method"] for row in rows
              if row["experiment"] == entry.experiment
-             and row["setting"] == dict(entry.setting)}
+             and entry.setting.items() <= row["setting"].items()}
   if entry.method is not None:
     return entry.method in methods
   return bool(methods - {e.method for e in entries})
@@ -317,4 +343,5 @@ def _markdown_row(table, label, group):
   first = next(iter(group.values()))
   paper = group.get(table.metrics[0], {}).get("paper")
   return [label, "" if paper is None else f"{paper:.{2 if abs(paper) >= 1 else 3}f}", *cells,
-          str(first["n"]), f"{first['seconds']:.1f}"]
+          str(first["n"]) if first["n"] else "quoted",
+          "" if first["seconds"] is None else f"{first['seconds']:.1f}"]

@@ -58,8 +58,9 @@ def chart(rows):
     color = _COLORS[rank % len(_COLORS)]
     ax.plot(row["values"], [y] * len(row["values"]), "o", color=color, alpha=0.25, markersize=3,
             markeredgewidth=0)
-    ax.errorbar(row["mean"], y, xerr=row["sem"] or 0.0, fmt="o", color=color, markersize=5,
-                capsize=2, elinewidth=1.2)
+    if row["mean"] is not None:  # None in a row that only quotes a paper
+      ax.errorbar(row["mean"], y, xerr=row["sem"] or 0.0, fmt="o", color=color, markersize=5,
+                  capsize=2, elinewidth=1.2)
     if row["paper"] is not None:
       ax.plot(row["paper"], y, "D", markerfacecolor="none", markeredgecolor=_PAPER, markersize=5)
   ax.set_yticks(range(len(methods)), methods)
@@ -93,7 +94,7 @@ def _table(name, metrics, rows):
     first = next(iter(group.values()))
     paper = group.get(metrics[0], {}).get("paper")
     cells = [cell(group.get(metric)) for metric in metrics]
-    lines.append([method, setting or None, paper, *cells, first["n"], first["seconds"]])
+    lines.append([method, setting or None, paper, *cells, first["n"] or "quoted", first["seconds"]])
   columns = ["method", "setting", f"paper {metrics[0]}", *metrics, "n", "seconds a run"]
   if not any(line[1] for line in lines):
     columns, lines = [c for c in columns if c != "setting"], [[m, *rest] for m, _, *rest in lines]
@@ -101,8 +102,8 @@ def _table(name, metrics, rows):
 
 
 def cell(row):
-  """`mean ± s.e.m.` of a row as text, three digits below 1; None for no row."""
-  if row is None:
+  """`mean ± s.e.m.` of a row as text, three digits below 1; None for no row or no mean."""
+  if row is None or row["mean"] is None:
     return None
   digits = 2 if abs(row["mean"]) >= 1 else 3
   error = "" if row["sem"] is None else f" ± {row['sem']:.{digits}f}"

@@ -83,6 +83,30 @@ def test_rows_are_means_with_their_error_of_the_mean(finished):
   assert (windows["mean"], windows["n"], windows["setting"]) == (1.5, 2, {"k": 10})
 
 
+def test_rows_with_a_setting_of_their_own_are_told_apart_and_chosen(tmp_path):
+  rows = [{"metric": "error_percent", "value": value, "setting": {"stream": stream, "blocks": k}}
+          for stream, k, value in (("test", 2, 1.0), ("test", 3, 2.0), ("shifted", 2, 9.0))]
+  _finish(tmp_path, "subspace-tiny-seed0", rows)
+  table = _table(entries=[{"experiment": "digits", "gin_file": "subspace/tiny.gin",
+                           "method": "net", "setting": {"k": 1}, "where": {"stream": "test"}}])
+  found, _ = reproduce.rows_of(table, str(tmp_path), table.select())
+  assert [(row["setting"], row["mean"]) for row in found] == [
+    ({"k": 1, "blocks": 2}, 1.0), ({"k": 1, "blocks": 3}, 2.0)]
+
+
+def test_quoted_rows_are_marked_and_not_doubled(finished):
+  table = _table(quoted=[{"experiment": "digits", "method": "humans", "metric": "error_percent",
+                          "value": 33.0, "source": "a paper"}])
+  reproduce.write(table, str(finished), table.select())
+  paths = reproduce.write(table, str(finished), table.select())
+  rows = [row for row in records.read_json(paths[0])["rows"] if row["method"] == "humans"]
+  assert len(rows) == 1 and rows[0]["mean"] is None and rows[0]["paper"] == 33.0
+  assert rows[0]["quoted"] == "a paper" and rows[0]["n"] == 0
+  with open(paths[1], encoding="utf-8") as file:
+    line = next(line for line in file if "humans" in line)
+  assert "33.00" in line and "quoted" in line
+
+
 def test_the_table_is_written_as_json_and_markdown(finished):
   table = _table()
   paths = reproduce.write(table, str(finished), table.select())
