@@ -19,14 +19,14 @@ def flip(batch, flipped):
     flipped: `[b]` bool, which ones.
 
   Returns:
-    The batch with `image`, `masks`, `ids`, `boxes` and `poses` moved alike.
+    The batch with `image`, `masks`, `ids`, `segments`, `boxes` and `poses` moved alike.
   """
   batch = dict(batch)
 
   def chosen(mirrored, plain):
     return tf.where(tf.reshape(flipped, [-1] + [1] * (plain.shape.rank - 1)), mirrored, plain)
 
-  for name in ("image", "masks", "ids"):
+  for name in ("image", "masks", "ids", "segments"):
     if name in batch:
       batch[name] = chosen(tf.reverse(batch[name], [2]), batch[name])
   if "boxes" in batch:

@@ -7,7 +7,6 @@ A stream is a split of the TFDS set `block_towers`; one that isn't prepared is m
 import dataclasses
 import functools
 import os
-from collections.abc import Sequence
 
 import gin
 import numpy as np
@@ -91,11 +90,11 @@ class Stream:
     Raises:
       ValueError: there is no such config or split, or the folder can't be written.
     """
-    return _load(self.config, self.split, self.n, self.data_dir)
+    return load_stream(self.config, self.split, self.n, self.data_dir)
 
 
 @functools.lru_cache(maxsize=4)
-def _load(config, split, n, data_dir):
+def load_stream(config, split, n, data_dir):
   """`Stream.load`, once a process for each of its arguments."""
   import tensorflow_datasets as tfds
 
@@ -115,12 +114,12 @@ def _load(config, split, n, data_dir):
       name: tfds.decode.SkipDecoding() for name in ("image", "ids", "masks")},
                             read_config=tfds.ReadConfig(interleave_cycle_length=1))
   rows = list(tfds.as_numpy(data))
-  return _tower_set({name: np.stack([row[name] for row in rows])
+  return tower_set({name: np.stack([row[name] for row in rows])
                      if name not in ("image", "ids", "masks")
                      else np.array([row[name] for row in rows], object) for name in rows[0]})
 
 
-def _tower_set(rows):
+def tower_set(rows):
   """A `TowerSet` of the columns of the TFDS set."""
   present = rows["color_class"] > 0
   valid = present[:, :-1] & present[:, 1:]
@@ -226,9 +225,3 @@ def images_of(towers, index):
   return np.stack([tf.io.decode_png(towers.images[i], channels=3).numpy() / np.float32(255)
                    for i in index])
 
-
-def check_counts(towers: TowerSet, counts: Sequence[int], name: str):
-  """Raises a ValueError if towers of other counts of blocks than `counts` are among them."""
-  foreign = sorted(set(towers.count.tolist()) - set(counts))
-  if foreign:
-    raise ValueError(f"{name} has towers of {foreign} blocks; {sorted(counts)} were asked for")

@@ -256,7 +256,7 @@ class TopDownHead(tf.keras.layers.Layer):
 
 
 def tower_logit(logits, valid):
-  """logsumexp of the valid interfaces' logits `[b, W]` -> `[b]`; a lone block stands."""
+  """Log-sum-exp of the valid interfaces' logits `[b, W]` -> `[b]`; a lone block stands."""
   lowest = tf.fill([tf.shape(logits)[0], 1], tf.cast(STANDS, logits.dtype))
   kept = tf.where(valid, logits, tf.cast(-1e9, logits.dtype))
   return tf.reduce_logsumexp(tf.concat([kept, lowest], axis=1), axis=1)

@@ -65,15 +65,26 @@ class PhysNetWindows(model_lib.GardenModel):
     """What windows on the boxes `[b, B, 4]`, lowest block first, say of the towers."""
     union, valid = windows.pairs(boxes, present)
     places = windows.place(union, self.settings.size, self.settings.pixels_per_block)
-    cut = windows.crop(images, places, valid, self.settings.size)
-    found = self.window_net({"windows": cut, "context": windows.context(
-        tf.boolean_mask(places, valid))}, training=training)
+    found = self._through_net(windows.crop(images, places, valid, self.settings.size),
+                              windows.context(tf.boolean_mask(places, valid)), training)
     features = windows.scatter(tf.concat([found["h"], found["poses"]], axis=-1), valid)
     features = tf.ensure_shape(features, [None, boxes.shape[1] - 1, None])
     features.set_shape([None, boxes.shape[1] - 1, found["h"].shape[-1] + 6])
     return {**self.head({"features": features, "valid": valid}), "valid": valid,
             "poses": windows.scatter(found["poses"], valid), "window_masks": found["masks"],
             "windows": places}
+
+  def _through_net(self, cut, context, training):
+    """`window_net` of the windows, of which there may be none."""
+    count = tf.shape(cut)[0]
+    # Convolutions of an empty batch go wrong on some CPUs: a grey window stands in.
+    spare = tf.where(count == 0, 1, 0)
+    grey = tf.fill([spare, *cut.shape[1:]], 0.5)
+    found = self.window_net({
+        "windows": tf.concat([cut, grey], axis=0),
+        "context": tf.concat([context, tf.zeros([spare, context.shape[-1]])], axis=0)},
+                            training=training)
+    return {name: value[:count] for name, value in found.items()}
 
   def shrink(self, images):
     """Images to the size that the segmenter sees, by area."""

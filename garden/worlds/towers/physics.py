@@ -105,7 +105,8 @@ def simulate(towers, times=TIMES, forces=None, force_seconds=0.5):
   """
   scene.check(towers)
   times = np.asarray(times, np.float64)
-  if times.ndim != 1 or not len(times) or times[0] < 0 or (np.diff(times) <= 0).any():
+  if (times.ndim != 1 or not len(times) or not np.isfinite(times).all() or times[0] < 0
+      or (np.diff(times) <= 0).any()):
     raise ValueError(f"times are {times.tolist()}; they must rise from 0 s or later")
   ticks = np.round(times / TIMESTEP).astype(int)
   push = 0 if forces is None else round(force_seconds / TIMESTEP)

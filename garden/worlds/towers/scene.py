@@ -306,7 +306,8 @@ def check(towers):
                      f"{towers.size[tower, block].tolist()}; half the extents must be above 0")
   for name, value in towers.arrays().items():
     if name.startswith(("camera", "light")) and not np.isfinite(value).all():
-      raise ValueError(f"{name} holds a number that isn't finite")
+      tower = np.argwhere(~np.isfinite(value))[0, 0]
+      raise ValueError(f"{name} of tower {tower} is {value[tower].tolist()}; it must be finite")
   inside = towers.present & _inside(camera_position(towers)[:, None], towers)
   if inside.any():
     tower, block = np.argwhere(inside)[0]

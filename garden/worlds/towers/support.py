@@ -30,7 +30,7 @@ def margins(towers):
 
   Returns:
     `[N, B - 1]` float64, in widths of the smaller face's shorter side; interface i is
-    between block i and the next block above it; +inf where there is none above.
+    between the i-th block that is there and the next one; +inf where there is none.
 
   Raises:
     ValueError: a block is tilted: the test holds for upright blocks.
@@ -64,8 +64,10 @@ def margin(towers):
     array([0.5])
   """
   base = np.where(towers.present, towers.size[..., :2].min(axis=-1), np.inf).min(axis=1)
-  # The floor under the lowest block holds whatever the interfaces above it hold.
-  return np.minimum(margins(towers).min(axis=1, initial=np.inf), base / (2 * base))
+  bottom = np.where(towers.present, towers.position[..., 2] - towers.size[..., 2], np.inf).min(axis=1)
+  # The floor under the lowest block holds whatever the interfaces above it hold, if it's there.
+  floor = np.where(bottom > _TOUCH, -bottom / (2 * base), 0.5)
+  return np.minimum(margins(towers).min(axis=1, initial=np.inf), floor)
 
 
 def falls(towers):

@@ -1,0 +1,135 @@
+"""Tests of the batches of towers: targets, order, decoding."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from garden.physnet import data
+from garden.worlds.towers import scene
+
+
+def _first(dataset, n=1):
+  return [{name: value.numpy() for name, value in batch.items()} for batch in dataset.take(n)]
+
+
+def test_a_batch_has_pictures_and_targets_of_one_tower_each(towers):
+  batch = _first(data.in_order(towers, 6))[0]
+  assert batch["image"].shape == (6, 64, 64, 3) and batch["image"].dtype == np.float32
+  assert 0 <= batch["image"].min() and batch["image"].max() <= 1
+  assert batch["masks"].shape == (6, 56, 56, 4) and batch["ids"].shape == (6, 64, 64)
+  np.testing.assert_array_equal(batch["fall"], towers.fall[:6])
+  np.testing.assert_array_equal(batch["poses"], towers.poses[:6])
+
+
+def test_segments_are_the_colours_of_the_places(towers):
+  batch = _first(data.in_order(towers, 12))[0]
+  for row in range(12):
+    for place in range(4):
+      seen = batch["ids"][row] == place + 1
+      if seen.any():
+        assert (batch["segments"][row][seen] == towers.color_class[row, place]).all()
+    assert (batch["segments"][row][batch["ids"][row] == 0] == 0).all()
+
+
+def test_boxes_enclose_what_is_seen(towers):
+  batch = _first(data.in_order(towers, 12))[0]
+  for row in range(12):
+    for place in np.flatnonzero(batch["present"][row]):
+      ys, xs = np.nonzero(batch["ids"][row] == place + 1)
+      found = np.array([ys.min(), xs.min(), ys.max() + 1, xs.max() + 1]) / 64
+      np.testing.assert_allclose(batch["boxes"][row, place], found, atol=1e-6)
+
+
+def test_a_batch_is_a_function_of_seed_and_step(towers):
+  batches = data.batches(towers, 8, seed=3)
+  straight, resumed = _first(batches(0), 5), _first(batches(3), 2)
+  for a, b in zip(straight[3:], resumed):
+    np.testing.assert_array_equal(a["image"], b["image"])
+  other = _first(data.batches(towers, 8, seed=4)(0))[0]
+  assert (other["image"] != straight[0]["image"]).any()
+
+
+def test_each_tower_is_met_once_a_turn(towers):
+  margins = np.concatenate([b["margin"] for b in _first(data.batches(towers, 12, 0)(0), 4)])
+  np.testing.assert_array_equal(np.sort(margins), np.sort(towers.margin))
+
+
+def test_the_last_batch_in_order_may_be_short(towers):
+  assert [len(b["fall"]) for b in _first(data.in_order(towers, 20), 5)] == [20, 20, 8]
+
+
+def test_a_batch_larger_than_the_set_is_refused(towers):
+  with pytest.raises(ValueError, match="batch_size is 49, but there are 48 towers"):
+    data.batches(towers, 49, 0)
+
+
+def test_a_margin_is_its_weakest_interface(towers):
+  weakest = np.where(towers.valid, towers.margins, np.inf).min(axis=1)
+  np.testing.assert_allclose(np.minimum(weakest, 0.5), towers.margin, atol=1e-6)
+  assert (towers.margins[~towers.valid] == 10).all()
+
+
+def test_poses_are_seen_from_the_camera():
+  position = np.array([[[0.0, 0, 0.5], [0.3, 0.1, 1.5]]])
+  rotation = scene.yaw_quaternion(np.array([[0.2, 0.5]]))
+  # From azimuth 0 the camera looks along -x: its right is +y, away is -x.
+  poses = data.interface_poses(position, rotation, np.array([0.0]))[0, 0]
+  np.testing.assert_allclose(poses[:2], [0.1, -0.3], atol=1e-6)
+  np.testing.assert_allclose(poses[2:], [np.cos(0.8), np.sin(0.8), np.cos(2), np.sin(2)],
+                             atol=1e-5)
+
+
+def test_poses_do_not_change_when_world_and_camera_turn_together():
+  rng = np.random.default_rng(0)
+  position, yaw, turn = rng.normal(size=(5, 3, 3)), rng.uniform(-3, 3, (5, 3)), 0.7
+  azimuth = rng.uniform(-3, 3, 5)
+  matrix = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0],
+                     [0, 0, 1]])
+  a = data.interface_poses(position, scene.yaw_quaternion(yaw), azimuth)
+  b = data.interface_poses(position @ matrix.T, scene.yaw_quaternion(yaw + turn), azimuth + turn)
+  np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_a_quarter_turn_of_a_block_is_not_seen_in_its_pose():
+  position = np.zeros((1, 2, 3))
+  a = data.interface_poses(position, scene.yaw_quaternion([[0.3, 0.4]]), np.zeros(1))
+  b = data.interface_poses(position, scene.yaw_quaternion([[0.3, 0.4 + np.pi / 2]]), np.zeros(1))
+  np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_take_keeps_every_field_in_order(towers):
+  some = towers.take(np.array([5, 2]))
+  for field in dataclasses.fields(towers):
+    whole, part = getattr(towers, field.name), getattr(some, field.name)
+    np.testing.assert_array_equal(part, whole[[5, 2]])
+
+
+def test_images_of_are_the_pictures(towers):
+  np.testing.assert_allclose(data.images_of(towers, [3])[0],
+                             tf.io.decode_png(towers.images[3]).numpy() / 255, atol=1e-6)
+
+
+def test_a_stream_is_made_on_first_use_and_read_after(tmp_path):
+  stream = data.Stream("towers_64", "test", 8, str(tmp_path))
+  first = stream.load()
+  data.load_stream.cache_clear()
+  again = stream.load()
+  assert len(first) == 8
+  np.testing.assert_array_equal(first.images, again.images)
+  np.testing.assert_array_equal(first.poses, again.poses)
+
+
+@pytest.mark.parametrize("settings, message", [
+    ({"config": "towers_63"}, "no config 'towers_63'.*towers_64"),
+    ({"config": "towers_64", "split": "tests"}, "no split 'tests'.*train"),
+])
+def test_an_unknown_config_or_split_is_told_with_the_known_ones(settings, message, tmp_path):
+  with pytest.raises(ValueError, match=message):
+    data.Stream(**{"n": 4, "data_dir": str(tmp_path), **settings}).load()
+
+
+def test_a_stream_needs_a_tower():
+  with pytest.raises(ValueError, match="n is 0"):
+    data.Stream(n=0)
