@@ -50,6 +50,7 @@ _TOOLS = [
   "demo",
   "evaluate",
   "export",
+  "generate",
   "predict",
   "report",
   "reproduce",
