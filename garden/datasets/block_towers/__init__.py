@@ -1,0 +1,1 @@
+"""Block towers that stand or fall, made by `garden.worlds.towers`, as a TFDS data set."""

@@ -1,0 +1,1 @@
+"""A user's own photographs of towers, as a TFDS data set."""
