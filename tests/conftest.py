@@ -30,6 +30,14 @@ def pytest_collection_finish(session):
   tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_data_sets(tmp_path_factory):
+  """TFDS's folder of this session: no test reads or writes the user's."""
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setenv("TFDS_DATA_DIR", str(tmp_path_factory.mktemp("tfds")))
+    yield
+
+
 @pytest.fixture(autouse=True)
 def clean_globals():
   """Takes back what a test told gin and Keras."""

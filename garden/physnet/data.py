@@ -1,7 +1,7 @@
 """Towers as batches: pictures stay encoded in memory, targets are arrays.
 
-A stream is a split of the TFDS set `block_towers`; one that isn't prepared is made on first use
-(`garden-generate` does it beforehand). Batch i is a function of (seed, i) alone.
+A stream is a split of the TFDS set `block_towers`; a config that isn't prepared is made on first
+use (`garden-generate` does it beforehand). Batch i is a function of (seed, i) alone.
 """
 
 import dataclasses
@@ -69,17 +69,18 @@ class Stream:
   Attributes:
     config: name of its config, `garden-generate --list` prints them.
     split: "train", "validation" or "test".
-    n: towers of it; the first n of its seed.
+    n: how many of its towers, the first ones; None for all.
     data_dir: TFDS's folder; None stands for `$TFDS_DATA_DIR` or `~/tensorflow_datasets`.
   """
 
   config: str = "towers_168"
   split: str = "train"
-  n: int = 1000
+  n: int | None = None
   data_dir: str | None = None
 
   def __post_init__(self):
-    checks.check_count("n", self.n, 1)
+    if self.n is not None:
+      checks.check_count("n", self.n, 1)
 
   def load(self):
     """Reads the towers, after making those that aren't there.
@@ -88,14 +89,21 @@ class Stream:
       A `TowerSet`, in the order of the towers' numbers.
 
     Raises:
-      ValueError: there is no such config or split, or the folder can't be written.
+      ValueError: there is no such config or split, it has fewer towers, or the folder can't
+        be written.
     """
-    return load_stream(self.config, self.split, self.n, self.data_dir)
+    towers = load_split(self.config, self.split, self.data_dir)
+    if self.n is None:
+      return towers
+    if self.n > len(towers):
+      raise ValueError(f"n is {self.n}, but the split {self.split} of {self.config} has "
+                       f"{len(towers)} towers")
+    return towers.take(np.arange(self.n))
 
 
 @functools.lru_cache(maxsize=4)
-def load_stream(config, split, n, data_dir):
-  """`Stream.load`, once a process for each of its arguments."""
+def load_split(config, split, data_dir=None):
+  """All towers of a split, read once a process; see `Stream.load`."""
   import tensorflow_datasets as tfds
 
   from garden.datasets.block_towers import block_towers_dataset_builder as builders
@@ -104,15 +112,13 @@ def load_stream(config, split, n, data_dir):
     raise ValueError(f"there is no config {config!r} of block_towers; there are "
                      f"{', '.join(configs.CONFIGS)}")
   known = configs.CONFIGS[config]
-  if split not in known.seeds:
-    raise ValueError(f"{config} has no split {split!r}; it has {', '.join(known.seeds)}")
-  # One folder a split: the number of towers of one doesn't touch the others.
-  alone = dataclasses.replace(known, name=f"{config}_{split}_{n}", towers={split: n})
-  builder = builders.Builder(config=alone, data_dir=data_dir)
+  if split not in known.splits:
+    raise ValueError(f"{config} has no split {split!r}; it has {', '.join(known.splits)}")
+  builder = builders.Builder(config=config, data_dir=data_dir)
   builder.download_and_prepare(processes=os.cpu_count() or 1)
-  data = builder.as_dataset(split=split, shuffle_files=False, decoders={
-      name: tfds.decode.SkipDecoding() for name in ("image", "ids", "masks")},
-                            read_config=tfds.ReadConfig(interleave_cycle_length=1))
+  data = builder.as_dataset(
+      split=split, shuffle_files=False, read_config=tfds.ReadConfig(interleave_cycle_length=1),
+      decoders={name: tfds.decode.SkipDecoding() for name in ("image", "ids", "masks")})
   rows = list(tfds.as_numpy(data))
   return tower_set({name: np.stack([row[name] for row in rows])
                      if name not in ("image", "ids", "masks")

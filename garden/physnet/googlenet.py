@@ -63,21 +63,20 @@ class Inception(tf.keras.layers.Layer):
     self.filters = tuple(int(f) for f in filters)
     if len(self.filters) != 6:
       raise ValueError(f"filters are {self.filters}; an inception block has six widths")
-    one, reduce3, three, reduce5, five, pool = self.filters
-    policy = dict(dtype=self.dtype_policy)
     self.pool = tf.keras.layers.MaxPooling2D(3, strides=1, padding="same")
-    self.branches = [[ConvNorm(one, 1, **policy)],
-                     [ConvNorm(reduce3, 1, **policy), ConvNorm(three, 3, **policy)],
-                     [ConvNorm(reduce5, 1, **policy), ConvNorm(five, 5, **policy)],
-                     [ConvNorm(pool, 1, **policy)]]
+    # A flat list: Keras's own files leave out, silently, what is in lists of lists.
+    self.convolutions = [ConvNorm(f, kernel, dtype=self.dtype_policy)
+                         for f, kernel in zip(self.filters, (1, 1, 3, 1, 5, 1))]
 
   def call(self, x, training=None):
     """`[b, h, w, c]` -> `[b, h, w, sum of the branches' widths]`."""
+    one, reduce3, three, reduce5, five, pool = self.convolutions
     results = []
-    for branch, start in zip(self.branches, (x, x, x, self.pool(x))):
+    for branch, y in (([one], x), ([reduce3, three], x), ([reduce5, five], x),
+                      ([pool], self.pool(x))):
       for layer in branch:
-        start = layer(start, training=training)
-      results.append(start)
+        y = layer(y, training=training)
+      results.append(y)
     return tf.concat(results, axis=-1)
 
   def get_config(self):
@@ -116,20 +115,20 @@ class GoogLeNet(tf.keras.layers.Layer):
                     self.pool]
     else:
       self.first = [ConvNorm(scaled(64), 5, 2, **policy), ConvNorm(scaled(192), 3, **policy)]
-    self.groups = [[Inception([scaled(f) for f in filters], **policy) for filters in group]
-                   for group in _INCEPTIONS]
+    self.inceptions = [Inception([scaled(f) for f in filters], **policy)
+                       for group in _INCEPTIONS for filters in group]
 
   def call(self, images, training=None):
     """Images in [0, 1] -> `[fine, coarse]`, the outputs of groups 4 and 5."""
     x = 2.0 * tf.cast(images, self.compute_dtype) - 1.0
     for layer in self.first:
       x = layer(x) if layer is self.pool else layer(x, training=training)
-    maps = []
-    for number, group in enumerate(self.groups):
+    maps, blocks = [], iter(self.inceptions)
+    for number, group in enumerate(_INCEPTIONS):
       if number:
         x = self.pool(x)
-      for block in group:
-        x = block(x, training=training)
+      for _ in group:
+        x = next(blocks)(x, training=training)
       maps.append(x)
     return maps[1:]
 

@@ -36,7 +36,8 @@ def mask_cross_entropy(logits, masks, background_weight=1.0):
   Args:
     logits: `[..., n_classes]` float.
     masks: `[...]` int, 0 background.
-    background_weight: weight of background pixels; the sum is divided by the sum of weights.
+    background_weight: weight of background pixels; the sum is divided by the sum of weights
+      (0 if that is 0).
 
   Returns:
     Float scalar.
@@ -48,7 +49,7 @@ def mask_cross_entropy(logits, masks, background_weight=1.0):
   if background_weight == 1.0:
     return tf.reduce_mean(values)
   weights = tf.where(masks == 0, tf.cast(background_weight, values.dtype), 1.0)
-  return tf.reduce_sum(weights * values) / tf.reduce_sum(weights)
+  return tf.math.divide_no_nan(tf.reduce_sum(weights * values), tf.reduce_sum(weights))
 
 
 def soft_dice(logits, masks):

@@ -92,15 +92,17 @@ class Trunk(tf.keras.layers.Layer):
   def __init__(self, filters=(32, 64, 128), blocks=2, **kwargs):
     super().__init__(**kwargs)
     self.filters, self.blocks = tuple(int(f) for f in filters), int(blocks)
-    if len(self.filters) != 3:
-      raise ValueError(f"filters are {self.filters}; the trunk has a stem and two stages")
+    if len(self.filters) != 3 or self.blocks < 1:
+      raise ValueError(f"filters are {self.filters} and blocks is {self.blocks}; the trunk has a "
+                       "stem and two stages, each of a block or more")
     self.stem = tf.keras.layers.Conv2D(
         self.filters[0], 5, strides=2, padding="same", use_bias=False,
         kernel_initializer="he_normal", dtype=self.dtype_policy)
     self.norm = normalization(self.dtype_policy)
     self.first = ResidualBlock(self.filters[0], dtype=self.dtype_policy)
-    self.stages = [[ResidualBlock(f, 2 if i == 0 else 1, dtype=self.dtype_policy)
-                    for i in range(self.blocks)] for f in self.filters[1:]]
+    # A flat list: Keras's own files leave out, silently, what is in lists of lists.
+    self.residuals = [ResidualBlock(f, 2 if i == 0 else 1, dtype=self.dtype_policy)
+                      for f in self.filters[1:] for i in range(self.blocks)]
 
   def call(self, images, training=None):
     """Images in [0, 1] -> `[fine, coarse]`, strides 4 and 8."""
@@ -108,10 +110,10 @@ class Trunk(tf.keras.layers.Layer):
     x = tf.nn.relu(self.norm(self.stem(x), training=training))
     x = self.first(x, training=training)
     maps = []
-    for stage in self.stages:
-      for block in stage:
-        x = block(x, training=training)
-      maps.append(x)
+    for number, block in enumerate(self.residuals, 1):
+      x = block(x, training=training)
+      if number % self.blocks == 0:
+        maps.append(x)
     return maps
 
   def get_config(self):

@@ -113,13 +113,14 @@ def boxes_of_masks(masks, n_classes, least=12):
 
   Returns:
     `(boxes [b, n_classes - 1, 4], present [b, n_classes - 1])`; rows and columns that hold a
-    single pixel of a class are left out of its box.
+    single pixel of a class are left out of its box, and a class with no others isn't there.
   """
   hot = tf.one_hot(masks, n_classes, dtype=tf.float32)[..., 1:]
   present = tf.reduce_sum(hot, axis=[1, 2]) >= least
   spans = []
   for axis in (2, 1):  # what is summed over; the other one is left
     some = tf.cast(tf.reduce_sum(hot, axis=axis) >= 2.0, tf.float32)  # [b, length, K]
+    present &= tf.reduce_any(some > 0.0, axis=1)
     length = tf.shape(some)[1]
     first = tf.argmax(some, axis=1, output_type=tf.int32)
     last = length - tf.argmax(some[:, ::-1], axis=1, output_type=tf.int32)
@@ -165,6 +166,13 @@ class Segmenter(tf.keras.layers.Layer):
     return {**super().get_config(), "n_classes": self.n_classes}
 
 
+def _not_empty(x):
+  """`x` `[n, ...]`, or one example of zeros if n is 0: convolutions on a CPU fail on none."""
+  spare = tf.cast(tf.equal(tf.shape(x)[0], 0), tf.int32)
+  padded = tf.pad(x, [[0, spare], *[[0, 0]] * (x.shape.rank - 1)])
+  return tf.ensure_shape(padded, [None, *x.shape[1:]])
+
+
 @tf.keras.utils.register_keras_serializable(package="garden")
 class WindowNet(tf.keras.layers.Layer):
   """What one window says: `{"windows", "context"}` -> dict of `h`, `poses`, `masks`.
@@ -196,13 +204,15 @@ class WindowNet(tf.keras.layers.Layer):
 
   def call(self, inputs, training=None):
     """The dict of windows and contexts -> the dict of outputs."""
-    fine, coarse = self.trunk(inputs["windows"], training=training)
-    h = self.dense(tf.concat([self.layout(coarse), self.place(inputs["context"])], axis=-1))
+    n = tf.shape(inputs["windows"])[0]
+    cut, context_ = (_not_empty(inputs[name]) for name in ("windows", "context"))
+    fine, coarse = self.trunk(cut, training=training)
+    h = self.dense(tf.concat([self.layout(coarse), self.place(context_)], axis=-1))
     # Bilinear upsampling gives float32, whatever it takes.
     finer = tf.cast(self.upsample(self.lateral(coarse)), fine.dtype)
     mixed = self.mix(tf.concat([fine, finer], axis=-1))
-    return {"h": tf.cast(h, tf.float32), "poses": tf.cast(self.poses(h), tf.float32),
-            "masks": tf.cast(self.masks(mixed), tf.float32)}
+    outputs = {"h": h, "poses": self.poses(h), "masks": self.masks(mixed)}
+    return {name: tf.cast(value, tf.float32)[:n] for name, value in outputs.items()}
 
   def get_config(self):
     """The arguments of the constructor."""

@@ -85,7 +85,7 @@ def test_resolve_takes_a_path_before_a_shipped_name(tmp_path, monkeypatch):
 def test_an_unknown_file_is_told_with_the_nearest_name():
   with pytest.raises(FileNotFoundError, match=r"'subspace/tyni'.*did you mean subspace/tiny\.gin"):
     config.resolve("subspace/tyni")
-  with pytest.raises(FileNotFoundError, match=r"did you mean (subspace|transfer)/tiny\.gin"):
+  with pytest.raises(FileNotFoundError, match=r"did you mean \w+/tiny\.gin"):
     config.resolve("tiny.gin")
 
 

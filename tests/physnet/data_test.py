@@ -112,22 +112,26 @@ def test_images_of_are_the_pictures(towers):
 
 
 def test_a_stream_is_made_on_first_use_and_read_after(tmp_path):
-  stream = data.Stream("towers_64", "test", 8, str(tmp_path))
+  stream = data.Stream("towers_tiny", "test", 8, str(tmp_path))
   first = stream.load()
-  data.load_stream.cache_clear()
+  data.load_split.cache_clear()
   again = stream.load()
   assert len(first) == 8
   np.testing.assert_array_equal(first.images, again.images)
   np.testing.assert_array_equal(first.poses, again.poses)
+  assert len(data.Stream("towers_tiny", "train", None, str(tmp_path)).load()) == 64
+  with pytest.raises(ValueError, match="n is 33, but the split test of towers_tiny has 32"):
+    data.Stream("towers_tiny", "test", 33, str(tmp_path)).load()
 
 
 @pytest.mark.parametrize("settings, message", [
     ({"config": "towers_63"}, "no config 'towers_63'.*towers_64"),
     ({"config": "towers_64", "split": "tests"}, "no split 'tests'.*train"),
+    ({"config": "shifted_168", "split": "train"}, "no split 'train'; it has test"),
 ])
 def test_an_unknown_config_or_split_is_told_with_the_known_ones(settings, message, tmp_path):
   with pytest.raises(ValueError, match=message):
-    data.Stream(**{"n": 4, "data_dir": str(tmp_path), **settings}).load()
+    data.Stream(**{"data_dir": str(tmp_path), **settings}).load()
 
 
 def test_a_stream_needs_a_tower():

@@ -17,8 +17,8 @@ RENDERERS = ("tensorflow", "mujoco")
 MASK_SIZE = 56  # px, PhysNet's
 _SEEDS = {"train": 0, "validation": 1, "test": 2}
 _SHIFTED_SEEDS = {"train": 10, "validation": 11, "test": 12}
-_TOWERS = {"train": 20_000, "validation": 2_000, "test": 2_000}
-_SHIFTED_TOWERS = {"train": 2_000, "validation": 500, "test": 2_000}
+_TOWERS = {"train": 40_000, "validation": 2_000, "test": 2_000}
+_SHIFTED_TOWERS = {"train": 0, "validation": 0, "test": 2_000}
 
 
 # Not frozen: TFDS's own BuilderConfig isn't. Nothing here changes one after it was made.
@@ -129,6 +129,10 @@ _SHIFTED = scene.Distribution(
     sky=(0.2, 1.0), light_slope=1.0, light_diffuse=(0.30, 0.85), light_ambient=(0.20, 0.70))
 
 CONFIGS = {config.name: config for config in (
+    TowersConfig(name="towers_tiny", description="2 to 4 blocks, 64 px, a handful for tests.",
+                 towers={"train": 64, "validation": 32, "test": 32}),
+    TowersConfig(name="towers_demo", description="2 to 4 blocks, 64 px, few.",
+                 towers={"train": 1_500, "validation": 0, "test": 200}),
     TowersConfig(name="towers_64", description="2 to 4 blocks, 64 px."),
     TowersConfig(name="towers_168", description="2 to 4 blocks, 168 px.", image_size=168,
                  supersampling=2),
@@ -137,6 +141,9 @@ CONFIGS = {config.name: config for config in (
                  supersampling=2),
     TowersConfig(name="towers_5_6_168", description="5 or 6 blocks, from further away, 168 px.",
                  distribution=_HIGH, image_size=168, supersampling=2),
+    TowersConfig(name="towers_224", description="2 to 4 blocks, 224 px, as many as the paper has.",
+                 image_size=224, supersampling=2,
+                 towers={"train": 180_000, "validation": 2_000, "test": 12_288}),
     TowersConfig(name="shifted_168", image_size=168, renderer="mujoco", distribution=_SHIFTED,
                  seeds=_SHIFTED_SEEDS, towers=_SHIFTED_TOWERS,
                  description="2 to 4 blocks in MuJoCo's pictures: textures, and wider ranges of "

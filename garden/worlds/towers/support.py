@@ -64,7 +64,8 @@ def margin(towers):
     array([0.5])
   """
   base = np.where(towers.present, towers.size[..., :2].min(axis=-1), np.inf).min(axis=1)
-  bottom = np.where(towers.present, towers.position[..., 2] - towers.size[..., 2], np.inf).min(axis=1)
+  bottom = towers.position[..., 2] - towers.size[..., 2]
+  bottom = np.where(towers.present, bottom, np.inf).min(axis=1)
   # The floor under the lowest block holds whatever the interfaces above it hold, if it's there.
   floor = np.where(bottom > _TOUCH, -bottom / (2 * base), 0.5)
   return np.minimum(margins(towers).min(axis=1, initial=np.inf), floor)

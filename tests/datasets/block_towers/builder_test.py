@@ -130,9 +130,12 @@ def test_the_configs_are_what_their_names_say():
   found = {name: (c.distribution.counts, c.image_size, c.renderer, c.places)
            for name, c in configs.CONFIGS.items()}
   assert found == {
+      "towers_tiny": ((2, 3, 4), 64, "tensorflow", 4),
+      "towers_demo": ((2, 3, 4), 64, "tensorflow", 4),
       "towers_64": ((2, 3, 4), 64, "tensorflow", 4),
       "towers_168": ((2, 3, 4), 168, "tensorflow", 4),
       "towers_2_4_168": ((2, 4), 168, "tensorflow", 4),
+      "towers_224": ((2, 3, 4), 224, "tensorflow", 4),
       "towers_5_6_168": ((5, 6), 168, "tensorflow", 6),
       "shifted_168": ((2, 3, 4), 168, "mujoco", 4)}
   for name in configs.CONFIGS:

@@ -20,7 +20,7 @@ def test_it_makes_towers_and_says_how_to_load_them(binary, tmp_path):
 
 def test_the_list(binary):
   code, out, err = binary("generate", "--list")
-  assert (code, err) == (0, "") and "towers_64: 2 to 4 blocks, 64 px. train 20000" in out
+  assert (code, err) == (0, "") and "towers_64: 2 to 4 blocks, 64 px. train 40000" in out
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

@@ -1,0 +1,189 @@
+"""Tests of views: all targets move with the image, light stays in its bounds, seeds decide."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from garden.physnet import augment
+from garden.physnet import data
+from garden.physnet import settings
+from garden.worlds.towers import scene
+
+
+def _batch(n=3, side=8):
+  rng = np.random.default_rng(0)
+  ids = rng.integers(0, 4, (n, side, side)).astype(np.int32)
+  return {
+      "image": rng.uniform(size=(n, side, side, 3)).astype(np.float32), "ids": ids,
+      "segments": (ids + 1) % 4,
+      "masks": rng.integers(0, 5, (n, side // 2, side // 2, 4)).astype(np.int32),
+      "boxes": np.sort(rng.uniform(size=(n, 3, 2, 2)), axis=2).reshape(n, 3, 4).astype(np.float32),
+      "poses": rng.normal(size=(n, 2, 6)).astype(np.float32),
+      "fall": np.array([0, 1, 1]), "margins": rng.normal(size=(n, 2)).astype(np.float32)}
+
+
+def _tensors(batch):
+  return {name: tf.constant(value) for name, value in batch.items()}
+
+
+_ALL = np.ones(3, bool)
+
+
+def test_flipping_twice_changes_nothing():
+  batch = _tensors(_batch())
+  twice = augment.flip(augment.flip(batch, tf.constant(_ALL)), tf.constant(_ALL))
+  assert twice.keys() == batch.keys()
+  for name, value in batch.items():
+    np.testing.assert_allclose(twice[name], value, atol=1e-6, err_msg=name)
+
+
+def test_only_the_chosen_ones_are_flipped():
+  batch = _tensors(_batch())
+  found = augment.flip(batch, tf.constant([False, True, False]))
+  for name in ("image", "ids", "segments", "masks", "boxes", "poses"):
+    same = [np.array_equal(found[name][i], batch[name][i]) for i in range(3)]
+    assert same == [True, False, True], name
+
+
+def test_the_outcome_and_the_margins_are_those_of_the_mirror_image():
+  batch = _tensors(_batch())
+  found = augment.flip(batch, tf.constant(_ALL))
+  np.testing.assert_array_equal(found["fall"], batch["fall"])
+  np.testing.assert_array_equal(found["margins"], batch["margins"])
+
+
+def test_keys_that_are_absent_are_left_out():
+  found = augment.flip({"image": tf.ones([1, 2, 2, 3])}, tf.constant([True]))
+  assert set(found) == {"image"}
+
+
+def test_pictures_and_boxes_move_together():
+  image, ids, masks = (np.zeros(shape, kind) for shape, kind in (
+      ((1, 10, 10, 3), np.float32), ((1, 10, 10), np.int32), ((1, 10, 10, 4), np.int32)))
+  image[0, 4:7, 1:3], ids[0, 4:7, 1:3], masks[0, 4:7, 1:3] = 1.0, 2, 3
+  batch = _tensors({"image": image, "ids": ids, "segments": ids, "masks": masks,
+                    "boxes": np.array([[[0.4, 0.1, 0.7, 0.3]]], np.float32)})
+  found = augment.flip(batch, tf.constant([True]))
+  y0, x0, y1, x1 = np.round(10 * found["boxes"][0, 0].numpy()).astype(int)
+  assert (y0, x0, y1, x1) == (4, 7, 7, 9)
+  for name, value in (("image", 1.0), ("ids", 2), ("segments", 2), ("masks", 3)):
+    picture = found[name][0].numpy()
+    assert (picture[y0:y1, x0:x1] == value).all(), name
+    assert (picture != 0).sum() == (batch[name][0].numpy() != 0).sum(), name
+
+
+def test_flipped_poses_are_those_of_the_mirrored_tower():
+  towers = scene.sample(6, seed=0, distribution=scene.Distribution(counts=(4,)))
+  poses = data.interface_poses(towers.position, towers.rotation, towers.camera_azimuth)
+  # The mirror is the plane y = 0: yaw and the camera's azimuth change their sign.
+  mirrored = data.interface_poses(
+      towers.position * np.float32([1, -1, 1]), scene.yaw_quaternion(-scene.yaw_of(towers.rotation)),
+      -towers.camera_azimuth)
+  found = augment.flip({"poses": tf.constant(poses)}, tf.ones([6], tf.bool))["poses"]
+  np.testing.assert_allclose(found, mirrored, atol=1e-5)
+  assert np.abs(poses - mirrored).max() > 0.1
+
+
+def test_light_is_one_factor_an_image_and_one_shift_a_channel():
+  images = np.random.default_rng(0).uniform(size=(4, 6, 6, 3)).astype(np.float32)
+  found = augment.light(tf.constant(images), [0, 1], 0.3, 0.1).numpy()
+  factors = []
+  for before, after in zip(images, found):
+    fits = [np.polyfit(before[..., c].ravel(), after[..., c].ravel(), 1) for c in range(3)]
+    factor, shift = np.transpose(fits)
+    np.testing.assert_allclose(factor, factor[0], atol=1e-5)
+    assert 0.7 <= factor[0] <= 1.3 and np.abs(shift).max() <= 0.1 + 1e-5
+    assert len(set(shift.round(5))) == 3
+    np.testing.assert_allclose(after, before * factor + shift, atol=1e-5)
+    factors.append(factor[0])
+  assert len(set(np.round(factors, 5))) == 4
+
+
+def test_light_reaches_its_bounds():
+  found = augment.light(tf.ones([2000, 1, 1, 3]), [0, 1], 0.3, 0.0).numpy()
+  assert 0.7 <= found.min() < 0.71 and 1.29 < found.max() <= 1.3
+
+
+def test_no_light_changes_nothing():
+  images = tf.constant(_batch()["image"])
+  np.testing.assert_array_equal(augment.light(images, [0, 1], 0.0, 0.0), images)
+
+
+def test_a_view_is_a_function_of_its_seed():
+  batch, recipe = _tensors(_batch()), settings.Recipe()
+  a, b = (augment.augment(batch, [3, 4], recipe) for _ in range(2))
+  other = augment.augment(batch, [3, 5], recipe)
+  for name in batch:
+    np.testing.assert_array_equal(a[name], b[name])
+  assert (a["image"] != other["image"]).numpy().any()
+
+
+def test_a_view_is_the_same_in_a_graph():
+  batch, recipe = _tensors(_batch()), settings.Recipe()
+  graph = tf.function(lambda b: augment.augment(b, [3, 4], recipe))
+  for name, value in augment.augment(batch, [3, 4], recipe).items():
+    np.testing.assert_allclose(graph(batch)[name], value, atol=1e-6)
+
+
+def test_images_stay_in_0_to_1():
+  recipe = settings.Recipe(gain=0.9, offset=0.9, noise=0.5)
+  found = augment.augment(_tensors(_batch()), [0, 1], recipe)["image"].numpy()
+  assert found.min() == 0.0 and found.max() == 1.0 and found.dtype == np.float32
+
+
+def test_about_half_of_the_images_are_flipped():
+  boxes = np.tile(np.float32([[[0.1, 0.1, 0.2, 0.2]]]), (400, 1, 1))
+  batch = _tensors({"image": np.zeros([400, 1, 1, 3], np.float32), "boxes": boxes})
+  found = augment.augment(batch, [0, 1], settings.Recipe())["boxes"].numpy()
+  assert 160 < (found[:, 0, 1] > 0.5).sum() < 240
+
+
+def test_without_a_recipe_for_them_views_are_the_batch():
+  batch = _tensors(_batch())
+  recipe = settings.Recipe(flip=False, gain=0.0, offset=0.0, noise=0.0)
+  for name, value in augment.augment(batch, [0, 1], recipe).items():
+    np.testing.assert_array_equal(value, batch[name])
+
+
+def test_noise_has_its_standard_deviation_and_differs_between_pixels():
+  batch = {"image": tf.fill([1, 60, 60, 3], 0.5)}
+  recipe = settings.Recipe(flip=False, gain=0.0, offset=0.0, noise=0.02)
+  found = augment.augment(batch, [0, 1], recipe)["image"].numpy() - 0.5
+  assert found.std() == pytest.approx(0.02, rel=0.05) and abs(found.mean()) < 0.001
+
+
+def test_light_and_noise_leave_the_targets_alone():
+  batch = _tensors(_batch())
+  found = augment.augment(batch, [0, 1], settings.Recipe(flip=False))
+  for name in set(batch) - {"image"}:
+    np.testing.assert_array_equal(found[name], batch[name])
+
+
+def _photometric(strength, images):
+  tf.random.set_seed(0)
+  for layer in augment.photometric_layers(strength):
+    images = layer(images, training=True)
+  return images.numpy()
+
+
+def test_strength_0_has_no_layers():
+  assert augment.photometric_layers(0) == [] == augment.photometric_layers(0.0)
+
+
+def test_photometric_layers_keep_uniform_images_uniform():
+  colours = np.random.default_rng(0).uniform(40, 200, (4, 1, 1, 3))
+  images = np.broadcast_to(colours, (4, 12, 12, 3)).astype(np.float32)
+  found = _photometric(0.5, tf.constant(images))
+  assert found.shape == images.shape and found.min() >= 0 and found.max() <= 255
+  inner = found[:, 2:-2, 2:-2]  # the blur sees black beyond the border
+  np.testing.assert_allclose(inner, np.broadcast_to(inner[:, :1, :1], inner.shape), atol=0.5)
+  assert (np.abs(inner[:, 0, 0] - colours[:, 0, 0]).max(axis=-1) > 2).all()
+
+
+def test_photometric_layers_leave_edges_where_they_are():
+  images = np.full([3, 16, 16, 3], 60, np.float32)
+  images[:, :, 8:] = [180, 150, 120]
+  found = _photometric(0.5, tf.constant(images)).mean(axis=-1)[:, 8]
+  step = np.abs(np.diff(found, axis=1))[:, 2:-2]
+  # The largest step is at the edge, or next to it where it is blurred.
+  assert (np.abs(step.argmax(axis=1) - 5) <= 1).all()

@@ -1,0 +1,222 @@
+"""Tests of the trunk and the heads: shapes, what they can tell apart, saving, bfloat16."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from garden.physnet import networks
+
+
+def _images(n, side, channels=3, seed=0):
+  return tf.random.stateless_uniform([n, side, side, channels], [seed, 1])
+
+
+def _again(layer):
+  return tf.keras.layers.deserialize(tf.keras.layers.serialize(layer))
+
+
+_SMALL = {
+    "block": lambda: networks.ResidualBlock(6, stride=2),
+    "trunk": lambda: networks.Trunk((4, 6, 8), blocks=1),
+    "layout": lambda: networks.LayoutHead(squeeze=3, units=7),
+    "masks": lambda: networks.MaskHead(3, 2, coarse=4, filters=(6,)),
+}
+
+
+def test_the_trunk_has_maps_at_strides_4_and_8():
+  fine, coarse = networks.Trunk((4, 6, 8), blocks=1)(_images(2, 32))
+  assert fine.shape == (2, 8, 8, 6) and coarse.shape == (2, 4, 4, 8)
+
+
+def test_the_trunk_has_as_many_blocks_as_asked_for():
+  trunk = networks.Trunk((4, 6, 8), blocks=3)
+  trunk(_images(1, 16))
+  kernels = [v for v in trunk.trainable_variables if len(v.shape) == 4]
+  # Stem, first block of two; in each stage 3 blocks of two and one shortcut.
+  assert len(kernels) == 1 + 2 + 2 * (3 * 2 + 1)
+
+
+def test_the_trunks_defaults_are_those_documented():
+  trunk = networks.Trunk()
+  assert trunk.compute_output_shape((8, 112, 112, 3)) == [
+      tf.TensorShape([8, 28, 28, 64]), tf.TensorShape([8, 14, 14, 128])]
+
+
+@pytest.mark.parametrize("filters, blocks", [((4,), 2), ((4, 6, 8, 8), 2), ((), 2), ((4, 6, 8), 0)])
+def test_a_trunk_needs_three_widths_and_a_block(filters, blocks):
+  with pytest.raises(ValueError, match=f"filters are .* and blocks is {blocks}; .*two stages"):
+    networks.Trunk(filters, blocks)
+
+
+def test_coordinates_are_x_and_y_from_minus_1_to_1():
+  found = networks.add_coordinates(tf.zeros([2, 3, 5, 1])).numpy()
+  assert found.shape == (2, 3, 5, 3)
+  np.testing.assert_allclose(found[1, 0, :, 1], [-1, -0.5, 0, 0.5, 1])  # x
+  np.testing.assert_allclose(found[1, :, 4, 2], [-1, 0, 1])  # y, downwards
+
+
+def test_a_block_of_the_same_shape_has_a_plain_shortcut():
+  plain, projected = networks.ResidualBlock(4), networks.ResidualBlock(5)
+  x = _images(1, 8, 4)
+  plain(x), projected(x)
+  count = [sum(len(v.shape) == 4 for v in block.trainable_variables)
+           for block in (plain, projected)]
+  assert count == [2, 3]
+
+
+def test_a_block_without_residual_is_the_relu_of_its_input():
+  block = networks.ResidualBlock(4)
+  x = _images(2, 8, 4) - 0.5
+  block(x)
+  block.norms[1].gamma.assign(tf.zeros([4]))
+  np.testing.assert_allclose(block(x), tf.nn.relu(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("stride, side", [(1, 8), (2, 4)])
+def test_a_block_divides_the_side_by_its_stride(stride, side):
+  assert networks.ResidualBlock(6, stride)(_images(2, 8, 4)).shape == (2, side, side, 6)
+
+
+def test_batch_norm_has_the_momentum_of_short_runs():
+  trunk = _SMALL["trunk"]()
+  trunk(_images(1, 16))
+  norms = [m for m in trunk.submodules if isinstance(m, tf.keras.layers.BatchNormalization)]
+  assert len(norms) == 1 + 3 * 2 and {norm.momentum for norm in norms} == {0.95}
+  assert not any(getattr(norm, "synchronized", False) for norm in norms)  # one replica
+
+
+def test_batch_norm_is_synchronized_on_several_replicas():
+  strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+  with strategy.scope():
+    assert networks.normalization("float32").synchronized
+
+
+def test_training_moves_the_averages_and_inference_does_not():
+  trunk, x = _SMALL["trunk"](), _images(2, 16)
+  trunk(x, training=False)
+  before = [v.numpy() for v in trunk.non_trainable_variables]
+  trunk(x, training=False)
+  for a, b in zip(before, trunk.non_trainable_variables):
+    np.testing.assert_array_equal(a, b)
+  trunk(x, training=True)
+  assert all((a != b.numpy()).any() for a, b in zip(before, trunk.non_trainable_variables))
+
+
+def test_the_layout_head_gives_a_vector_at_least_0():
+  found = networks.LayoutHead(3, 7)(_images(2, 4, 5) - 0.5).numpy()
+  assert found.shape == (2, 7) and found.min() >= 0.0
+
+
+def test_the_layout_head_knows_where_things_are():
+  head = networks.LayoutHead(4, 32)
+  x = np.zeros([2, 6, 6, 3], np.float32)
+  x[0, 1, 1], x[1, 4, 3] = 1.0, 1.0  # the same spot at two places
+  vectors = head(x).numpy()
+  assert np.abs(vectors[0] - vectors[1]).max() > 0.01
+  np.testing.assert_allclose(x[0].mean(axis=(0, 1)), x[1].mean(axis=(0, 1)))  # pooling doesn't
+
+
+def test_the_mask_head_doubles_the_side_for_each_width():
+  assert networks.MaskHead(3, 2, 4, (6,))(_images(2, 4, 5)).shape == (2, 8, 8, 2, 3)
+  assert networks.MaskHead(5, 4, 4, (6, 4))(_images(2, 3, 5)).shape == (2, 12, 12, 4, 5)
+  assert networks.MaskHead(2, 1, 4, ())(_images(2, 3, 5)).shape == (2, 3, 3, 1, 2)
+
+
+def test_the_mask_head_moves_with_what_it_sees():
+  head = networks.MaskHead(3, 2, coarse=4, filters=(6, 4))
+  x = np.zeros([1, 16, 16, 5], np.float32)
+  x[0, 6:8, 6:9] = np.random.default_rng(0).uniform(size=(2, 3, 5))
+  moved = np.roll(x, (1, 2), axis=(1, 2))
+  a, b = head(x, training=False).numpy(), head(moved, training=False).numpy()
+  away = slice(20, 44)  # out of reach of the borders
+  expected = np.roll(a, (4, 8), axis=(1, 2))
+  np.testing.assert_allclose(b[:, away, away], expected[:, away, away], atol=1e-5)
+  assert np.abs(a - b).max() > 0.01
+
+
+def test_the_times_of_the_mask_head_are_told_apart():
+  found = networks.MaskHead(3, 2, 4, (6,))(_images(1, 4, 5)).numpy()
+  assert np.abs(found[..., 0, :] - found[..., 1, :]).max() > 0.01
+
+
+@pytest.mark.parametrize("n_classes, n_times", [(1, 4), (0, 1), (5, 0)])
+def test_a_mask_head_needs_background_a_class_and_a_time(n_classes, n_times):
+  with pytest.raises(ValueError, match=f"n_classes is {n_classes} and n_times is {n_times}"):
+    networks.MaskHead(n_classes, n_times)
+
+
+@pytest.mark.parametrize("kind", _SMALL)
+def test_a_layer_made_from_its_config_is_the_same(kind):
+  layer, x = _SMALL[kind](), _images(2, 16)
+  expected = layer(x)
+  again = _again(layer)
+  assert again.get_config() == layer.get_config() and type(again) is type(layer)
+  again(x)
+  again.set_weights(layer.get_weights())
+  tf.nest.map_structure(np.testing.assert_array_equal, expected, again(x))
+
+
+@pytest.mark.parametrize("kind", _SMALL)
+def test_every_weight_gets_a_gradient(kind):
+  layer, x = _SMALL[kind](), _images(2, 16)
+  with tf.GradientTape() as tape:
+    found = tf.nest.flatten(layer(x, training=True) if kind != "layout" else layer(x))
+    loss = tf.add_n([tf.reduce_sum(tf.square(y - 0.3)) for y in found])
+  gradients = tape.gradient(loss, layer.trainable_variables)
+  assert all(g is not None and np.isfinite(g).all() for g in gradients)
+
+
+@pytest.mark.parametrize("kind", _SMALL)
+def test_layers_work_in_bfloat16_on_float32_weights(kind):
+  tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+  layer = _SMALL[kind]()
+  for y in tf.nest.flatten(layer(_images(2, 16))):
+    assert y.dtype == tf.bfloat16  # callers cast logits, as the models do
+    assert np.isfinite(tf.cast(y, tf.float32)).all()
+  assert {v.dtype for v in layer.weights} == {tf.float32}
+
+
+def test_a_layers_own_policy_is_that_of_its_parts():
+  head = networks.MaskHead(3, 2, 4, (6,), dtype="mixed_bfloat16")
+  assert head(_images(1, 4, 5)).dtype == tf.bfloat16
+  assert {c.compute_dtype for c in head.convolutions} == {"bfloat16"}
+  assert tf.keras.mixed_precision.global_policy().name == "float32"
+  assert _again(head).compute_dtype == "bfloat16"
+
+
+def test_bfloat16_is_near_float32():
+  exact = _SMALL["masks"]()
+  x = _images(2, 8, 5)
+  exact(x)
+  coarse = networks.MaskHead(3, 2, coarse=4, filters=(6,), dtype="mixed_bfloat16")
+  coarse(x)
+  coarse.set_weights(exact.get_weights())
+  np.testing.assert_allclose(tf.cast(coarse(x), tf.float32), exact(x), atol=0.1)
+
+
+def _functional():
+  image = tf.keras.Input([16, 16, 3])
+  maps = networks.Trunk((4, 6, 8), blocks=1)(image)
+  return tf.keras.Model(image, {
+      "masks": networks.MaskHead(3, 2, 4, (6,))(maps[-1]),
+      "fall": tf.keras.layers.Dense(1)(networks.LayoutHead(2, 4)(maps[-1]))})
+
+
+def test_the_heads_train_inside_a_plain_keras_model():
+  model = _functional()
+  assert model.output_shape["masks"] == (None, 4, 4, 2, 3)
+  model.compile("sgd", loss={
+      "masks": tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+      "fall": tf.keras.losses.BinaryCrossentropy(from_logits=True)})
+  targets = {"masks": tf.ones([4, 4, 4, 2], tf.int32), "fall": tf.ones([4, 1])}
+  before = [w.copy() for w in model.get_weights()]
+  history = model.fit(_images(4, 16), targets, batch_size=4, epochs=2, verbose=0).history
+  assert history["loss"][1] < history["loss"][0]
+  assert any((a != b).any() for a, b in zip(before, model.get_weights()))
+
+
+def test_a_plain_keras_model_is_saved_and_loaded(tmp_path):
+  model, x = _functional(), _images(2, 16)
+  model.save(tmp_path / "model.keras")
+  again = tf.keras.models.load_model(tmp_path / "model.keras")
+  tf.nest.map_structure(np.testing.assert_array_equal, model(x), again(x))
