@@ -15,7 +15,8 @@ def _main():
   rows = evaluate_lib.evaluate(run, model_dir, cli.FLAGS.best)
   for row in rows:
     method = f"{row['method']}  " if "method" in row else ""
-    print(f"{method}{row['metric']}  {row['value']:.4g}")
+    setting = "".join(f"  {name}={value}" for name, value in row.get("setting", {}).items())
+    print(f"{method}{row['metric']}  {row['value']:.4g}{setting}")
   print(f"written to {os.path.join(model_dir, 'results.json')}")
 
 

@@ -97,6 +97,8 @@ class BlockTowers(experiment_lib.Experiment):
       model = PhysNet(self.model, image_size=self.image_size, **common)
       model(tf.zeros([1, self.image_size, self.image_size, 3]))
     model.compile()
+    # A checkpoint holds the optimizer's moments: they must be there before it is read.
+    model.optimizer.build(model.trainable_variables)
     return model
 
   def datasets(self):

@@ -53,19 +53,21 @@ class ResidualBlock(tf.keras.layers.Layer):
     self.first = tf.keras.layers.Conv2D(self.filters, 3, strides=self.stride, **make)
     self.second = tf.keras.layers.Conv2D(self.filters, 3, **make)
     self.norms = [normalization(self.dtype_policy) for _ in range(2)]
-    self.shortcut = tf.keras.layers.Conv2D(self.filters, 1, strides=self.stride, **make)
-    self.project = False
+    self.shortcut = None
 
   def build(self, input_shape):
     """Projects the shortcut only where the shape changes."""
-    self.project = self.stride != 1 or input_shape[-1] != self.filters
+    if self.stride != 1 or input_shape[-1] != self.filters:
+      self.shortcut = tf.keras.layers.Conv2D(
+          self.filters, 1, strides=self.stride, padding="same", use_bias=False,
+          kernel_initializer="he_normal", dtype=self.dtype_policy)
     super().build(input_shape)
 
   def call(self, x, training=None):
     """`[b, h, w, c]` -> `[b, h / stride, w / stride, filters]`."""
     y = tf.nn.relu(self.norms[0](self.first(x), training=training))
     y = self.norms[1](self.second(y), training=training)
-    return tf.nn.relu(y + (self.shortcut(x) if self.project else x))
+    return tf.nn.relu(y + (x if self.shortcut is None else self.shortcut(x)))
 
   def get_config(self):
     """The arguments of the constructor."""

@@ -240,8 +240,9 @@ def occlusion_map(image, probability_of, patch=24, stride=12):
     `[s, s]` float, mean absolute change over the squares that hide a pixel.
   """
   side = image.shape[0]
-  starts = [(y, x) for y in range(0, side - patch + 1, stride)
-            for x in range(0, side - patch + 1, stride)]
+  last = side - patch  # where the border is reached, whatever the stride
+  line = [*range(0, last, stride), last]
+  starts = [(y, x) for y in line for x in line]
   views = np.repeat(image[None], len(starts) + 1, axis=0)
   for view, (y, x) in zip(views[1:], starts):
     view[y:y + patch, x:x + patch] = 0.5
