@@ -76,9 +76,9 @@ def test_flipped_poses_are_those_of_the_mirrored_tower():
   towers = scene.sample(6, seed=0, distribution=scene.Distribution(counts=(4,)))
   poses = data.interface_poses(towers.position, towers.rotation, towers.camera_azimuth)
   # The mirror is the plane y = 0: yaw and the camera's azimuth change their sign.
-  mirrored = data.interface_poses(
-      towers.position * np.float32([1, -1, 1]), scene.yaw_quaternion(-scene.yaw_of(towers.rotation)),
-      -towers.camera_azimuth)
+  rotation = scene.yaw_quaternion(-scene.yaw_of(towers.rotation))
+  mirrored = data.interface_poses(towers.position * np.float32([1, -1, 1]), rotation,
+                                  -towers.camera_azimuth)
   found = augment.flip({"poses": tf.constant(poses)}, tf.ones([6], tf.bool))["poses"]
   np.testing.assert_allclose(found, mirrored, atol=1e-5)
   assert np.abs(poses - mirrored).max() > 0.1

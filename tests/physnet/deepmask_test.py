@@ -7,6 +7,12 @@ import tensorflow as tf
 from garden.physnet import deepmask
 
 
+@pytest.fixture(autouse=True)
+def seeded():
+  """The same first weights, whatever was tested before."""
+  tf.keras.utils.set_random_seed(0)
+
+
 def _again(layer):
   return tf.keras.layers.deserialize(tf.keras.layers.serialize(layer))
 

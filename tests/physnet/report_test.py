@@ -45,7 +45,8 @@ def test_rows_of_masks_are_means_over_the_towers_that_have_them():
   found = {**_found(2), "iou": np.array([[0.5, 0.4, np.nan, 0.2], [0.7, 0.6, 0.5, 0.4]]),
            "log_likelihood": np.full([2, 4], -0.5)}
   rows = {row[1]: row for row in report.result_rows(["far"], [found])}
-  assert [rows[f"mask IoU at {t} s"][2] for t in (0, 1, 2, 4)] == pytest.approx([0.6, 0.5, 0.5, 0.3])
+  iou = [rows[f"mask IoU at {t} s"][2] for t in (0, 1, 2, 4)]
+  assert iou == pytest.approx([0.6, 0.5, 0.5, 0.3])
   assert rows["log-likelihood a pixel"][2] == -0.5
   assert all(row[0].startswith("far: ") for row in rows.values())
 
@@ -168,8 +169,9 @@ def test_the_occlusion_figure_has_two_lines(tmp_path):
 
 
 def _log():
-  return [{"stage": "train", "step": 10 * k, "total_steps": 30, "loss": 1.0 / k, "val_loss": 2.0 / k,
-           "accuracy": 0.5, "dice_loss": 0.0, "learning_rate": 0.1} for k in (1, 2, 3)]
+  return [{"stage": "train", "step": 10 * k, "total_steps": 30, "loss": 1.0 / k,
+           "val_loss": 2.0 / k, "accuracy": 0.5, "dice_loss": 0.0, "learning_rate": 0.1}
+          for k in (1, 2, 3)]
 
 
 def test_curves_have_a_panel_a_value_that_is_not_0_throughout(tmp_path):

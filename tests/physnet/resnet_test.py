@@ -7,6 +7,12 @@ import tensorflow as tf
 from garden.physnet import resnet
 
 
+@pytest.fixture(autouse=True)
+def seeded():
+  """The same first weights, whatever was tested before."""
+  tf.keras.utils.set_random_seed(0)
+
+
 @pytest.fixture(scope="module")
 def small():
   """ResNet-18 at stride 8, and what it says of some images."""
@@ -52,6 +58,14 @@ def test_a_network_made_from_its_config_is_the_same(small):
   again(images)
   again.set_weights(network.get_weights())
   tf.nest.map_structure(np.testing.assert_array_equal, expected, again(images))
+
+
+def test_a_keras_model_with_it_is_saved_and_loaded(small, tmp_path):
+  image = tf.keras.Input([32, 32, 3])
+  model = tf.keras.Model(image, small[0](image))
+  model.save(tmp_path / "model.keras")
+  again = tf.keras.models.load_model(tmp_path / "model.keras")
+  tf.nest.map_structure(np.testing.assert_array_equal, list(small[2]), list(again(small[1])))
 
 
 def test_resnet_34_has_34_layers_and_published_strides():
