@@ -78,27 +78,62 @@ def augment(batch, seed, recipe):
   return {**batch, "image": tf.clip_by_value(images, 0.0, 1.0)}
 
 
-def photometric_layers(strength):
-  """KerasCV's colour augmentations, or none at strength 0.
+class Photometric(tf.Module):
+  """KerasCV's colour augmentations: hue, saturation, brightness, contrast.
+
+  KerasCV draws an image's factor from an unsaved state of TensorFlow's. Here the factors are
+  drawn from the step's seed, and the layers' own generators (a sign) are in the checkpoint, so
+  that a resumed run sees the views of the unbroken one.
 
   Args:
-    strength: in [0, 1]; 1 leaves little of the colours as they were.
+    strength: in (0, 1]; 1 leaves little of the colours as they were.
+    seed: of the layers' generators.
 
-  Returns:
-    List of Keras layers that map `[b, h, w, 3]` in [0, 255] to the same.
+  Example:
+    images = Photometric(0.5)(images, seed=tf.constant([0, 1]))  # [b, h, w, 3] in [0, 1]
   """
-  if not strength:
-    return []
-  import contextlib
-  import io
-  with contextlib.redirect_stdout(io.StringIO()):  # KerasCV says which Keras it found
-    import keras_cv
-  layers = keras_cv.layers
-  span = (0, 255)
-  return [
-      layers.RandomHue(factor=0.5 * strength, value_range=span),
-      layers.RandomSaturation(factor=(0.5 - 0.4 * strength, 0.5 + 0.3 * strength)),
-      layers.RandomBrightness(factor=0.4 * strength, value_range=span),
-      layers.RandomContrast(value_range=span, factor=0.6 * strength),
-      layers.RandomChannelShift(value_range=span, factor=0.25 * strength),
-      layers.RandomGaussianBlur(kernel_size=3, factor=(0.0, 1.0 * strength))]
+
+  def __init__(self, strength, seed=0):
+    super().__init__()
+    import contextlib
+    import io
+    with contextlib.redirect_stdout(io.StringIO()):  # KerasCV says which Keras it found
+      import keras_cv
+    layers, span = keras_cv.layers, (0, 255)
+    self._factors = [_factor(keras_cv, low, high) for low, high in (
+        (0.0, 0.5 * strength), (0.5 - 0.4 * strength, 0.5 + 0.3 * strength),
+        (-0.4 * strength, 0.4 * strength), (1.0 - 0.6 * strength, 1.0 + 0.6 * strength))]
+    hue, saturation, brightness, contrast = self._factors
+    first = 4 * seed + 1  # KerasCV takes seed 0 for none, and then a generator that all share
+    self.layers = [
+        layers.RandomHue(hue, value_range=span, seed=first),
+        layers.RandomSaturation(saturation, seed=first + 1),
+        layers.RandomBrightness(brightness, value_range=span, seed=first + 2),
+        layers.RandomContrast(value_range=span, factor=0.6 * strength, seed=first + 3)]
+    self.layers[3].factor = contrast  # its constructor takes numbers alone
+
+  def __call__(self, images, seed):
+    """Images `[b, h, w, 3]` in [0, 1] -> the same shape and range; seed `[2]` int32."""
+    for number, (layer, factor) in enumerate(zip(self.layers, self._factors)):
+      factor.seed = tf.random.experimental.stateless_fold_in(seed, number)
+      images = layer(255.0 * images, training=True) / 255.0
+    return tf.clip_by_value(images, 0.0, 1.0)
+
+
+def _factor(keras_cv, low, high):
+  """A KerasCV factor that is uniform in [low, high] and a function of its `seed`."""
+  class SeededFactor(keras_cv.core.FactorSampler):
+    seed = None
+
+    def __call__(self, shape=(), dtype="float32"):
+      return tf.random.stateless_uniform(shape, self.seed, low, high, dtype)
+
+    def get_config(self):
+      return {}
+
+  return SeededFactor()
+
+
+def photometric(strength, seed=0):
+  """`Photometric`, or None at strength 0."""
+  return Photometric(strength, seed) if strength else None

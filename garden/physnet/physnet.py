@@ -57,7 +57,7 @@ class PhysNet(model_lib.GardenModel):
     self.fall_logit = tf.keras.layers.Dense(1, name="fall", dtype="float32")
     self.margin_out = tf.keras.layers.Dense(1, name="margin", dtype="float32")
     self.poses_out = tf.keras.layers.Dense(6 * n_interfaces, name="poses", dtype="float32")
-    self.photometric = augment.photometric_layers(recipe.photometric)
+    self.photometric = augment.photometric(recipe.photometric, seed)
     self.add_trackers(*_LOGGED)
 
   def call(self, images, training=False):
@@ -101,11 +101,12 @@ class PhysNet(model_lib.GardenModel):
 
   def train_step(self, batch):
     """One step on the views of a batch of `data.batches`."""
-    batch = augment.augment(batch, self.step_seed(), self.recipe)
+    seed = self.step_seed()
+    batch = augment.augment(batch, seed, self.recipe)
     images = self.shrink(batch["image"])
-    for layer in self.photometric:
-      images = layer(255.0 * images, training=True) / 255.0
-    batch = {**batch, "image": tf.clip_by_value(images, 0.0, 1.0)}
+    if self.photometric is not None:
+      images = self.photometric(images, tf.random.experimental.stateless_fold_in(seed, 4))
+    batch = {**batch, "image": images}
     with tf.GradientTape() as tape:
       terms, accuracy = self.losses_of(batch, training=True)
       loss = tf.add_n(list(terms.values()))

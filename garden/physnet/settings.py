@@ -109,8 +109,8 @@ class Recipe:
     gain: images are multiplied by 1 +- gain.
     offset: +- offset is added to the channels.
     noise: standard deviation of the noise of training pixels.
-    photometric: KerasCV's colour augmentations (hue, contrast, brightness, channel shift,
-      greyscale-like degeneration, blur) at this strength in [0, 1]; 0 for none.
+    photometric: KerasCV's colour augmentations (hue, saturation, brightness, contrast) at this
+      strength in [0, 1]; 0 for none.
   """
 
   mask_weight: float = 1.0

@@ -50,7 +50,7 @@ class PhysNetWindows(model_lib.GardenModel):
     self.segmenter = windows.Segmenter(n_classes)
     self.window_net = windows.WindowNet(settings.filters)
     self.head = windows.TopDownHead()
-    self.photometric = augment.photometric_layers(recipe.photometric)
+    self.photometric = augment.photometric(recipe.photometric, seed)
     self.add_trackers(*_LOGGED)
 
   def call(self, images, training=False):
@@ -65,26 +65,15 @@ class PhysNetWindows(model_lib.GardenModel):
     """What windows on the boxes `[b, B, 4]`, lowest block first, say of the towers."""
     union, valid = windows.pairs(boxes, present)
     places = windows.place(union, self.settings.size, self.settings.pixels_per_block)
-    found = self._through_net(windows.crop(images, places, valid, self.settings.size),
-                              windows.context(tf.boolean_mask(places, valid)), training)
+    found = self.window_net({
+        "windows": windows.crop(images, places, valid, self.settings.size),
+        "context": windows.context(tf.boolean_mask(places, valid))}, training=training)
     features = windows.scatter(tf.concat([found["h"], found["poses"]], axis=-1), valid)
     features = tf.ensure_shape(features, [None, boxes.shape[1] - 1, None])
     features.set_shape([None, boxes.shape[1] - 1, found["h"].shape[-1] + 6])
     return {**self.head({"features": features, "valid": valid}), "valid": valid,
             "poses": windows.scatter(found["poses"], valid), "window_masks": found["masks"],
             "windows": places}
-
-  def _through_net(self, cut, context, training):
-    """`window_net` of the windows, of which there may be none."""
-    count = tf.shape(cut)[0]
-    # Convolutions of an empty batch go wrong on some CPUs: a grey window stands in.
-    spare = tf.where(count == 0, 1, 0)
-    grey = tf.fill([spare, *cut.shape[1:]], 0.5)
-    found = self.window_net({
-        "windows": tf.concat([cut, grey], axis=0),
-        "context": tf.concat([context, tf.zeros([spare, context.shape[-1]])], axis=0)},
-                            training=training)
-    return {name: value[:count] for name, value in found.items()}
 
   def shrink(self, images):
     """Images to the size that the segmenter sees, by area."""
@@ -135,12 +124,11 @@ class PhysNetWindows(model_lib.GardenModel):
     seed = self.step_seed()
     batch = augment.augment(batch, seed, self.recipe)
     images = batch["image"]
-    for layer in self.photometric:
-      images = layer(255.0 * images, training=True) / 255.0
+    if self.photometric is not None:
+      images = self.photometric(images, tf.random.experimental.stateless_fold_in(seed, 4))
     noise = self.settings.box_noise * tf.random.stateless_normal(
         tf.shape(batch["boxes"]), tf.random.experimental.stateless_fold_in(seed, 3))
-    batch = {**batch, "image": tf.clip_by_value(images, 0.0, 1.0),
-             "boxes": batch["boxes"] + noise}
+    batch = {**batch, "image": images, "boxes": batch["boxes"] + noise}
     with tf.GradientTape() as tape:
       terms, accuracy = self.losses_of(batch, training=True)
       loss = tf.add_n(list(terms.values()))
