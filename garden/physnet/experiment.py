@@ -17,9 +17,11 @@ from garden.physnet import report
 from garden.physnet import settings as settings_lib
 from garden.physnet.physnet import PhysNet
 from garden.physnet.windows_model import PhysNetWindows
+from garden.worlds.towers import scene
 
 _BATCH = 50  # towers of a forward pass outside of training
 _COLORS = 4  # classes of the towers of up to four blocks
+_PALETTE = [(0.93, 0.92, 0.90), *scene.BASE_COLORS[:_COLORS].tolist()]  # of film strips
 
 
 @gin.register(module="physnet")
@@ -174,11 +176,15 @@ class BlockTowers(experiment_lib.Experiment):
     return data_lib.images_of(towers, order.evenly(len(towers), 20))
 
   def signatures(self, model):
-    """Image -> probability of falling, and masks at four times or boxes."""
+    """Image -> probability of falling; masks at four times and as a picture, or boxes."""
     def outputs(images):
       found = dict(model.predict_towers(images))
       if "mask_logits" in found:
-        found["mask_probabilities"] = tf.nn.softmax(found.pop("mask_logits"))
+        logits = found.pop("mask_logits")
+        masks = tf.argmax(logits, axis=-1, output_type=tf.int32)
+        strip = tf.concat(tf.unstack(masks, axis=-1), axis=2)  # side by side
+        found.update(mask_probabilities=tf.nn.softmax(logits), masks=masks,
+                     film_strip=tf.gather(tf.constant(_PALETTE, tf.float32), strip))
       return found
     return export_lib.ServingModule(model, outputs, self.source_size, 3, (0.0, 1.0))
 

@@ -85,6 +85,8 @@ def test_the_served_model_says_what_the_model_says(trained):
   np.testing.assert_allclose(served["fall_probability"], told, rtol=1e-3, atol=1e-5)
   if made.model is _NETWORK:
     np.testing.assert_allclose(tf.reduce_sum(served["mask_probabilities"], -1), 1.0, rtol=1e-4)
+    np.testing.assert_array_equal(served["masks"], tf.argmax(served["mask_probabilities"], -1))
+    assert served["film_strip"].shape[1:] == (56, 224, 3)
 
 
 def test_served_bytes_are_images(trained, test_towers):
