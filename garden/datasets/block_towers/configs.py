@@ -124,9 +124,9 @@ class TowersConfig(tfds.core.BuilderConfig):
 _HIGH = scene.Distribution(counts=(5, 6), distance=(12.0, 14.5))
 #: Another camera, light, floor, sky and other paint than any tower of the other configs.
 _SHIFTED = scene.Distribution(
-    elevation=(0.05, 0.60), distance=(8.0, 12.0), fovy=(32.0, 46.0), target_shift=0.4,
-    color_spread=0.15, hue_shift=0.06, floor_tint=(0.3, 1.0), floor_scale=(0.4, 2.5),
-    sky=(0.2, 1.0), light_slope=1.0, light_diffuse=(0.30, 0.85), light_ambient=(0.20, 0.70))
+    elevation=(0.05, 0.60), distance=(7.5, 12.0), fovy=(32.0, 46.0), target_shift=0.4,
+    color_spread=0.15, hue_shift=0.06, floor_tint=(0.2, 1.0), floor_scale=(0.4, 2.5),
+    sky=(0.2, 1.0), light_slope=1.2, light_diffuse=(0.2, 0.9), light_ambient=(0.1, 0.7))
 
 CONFIGS = {config.name: config for config in (
     TowersConfig(name="towers_tiny", description="2 to 4 blocks, 64 px, a handful for tests.",
