@@ -8,6 +8,7 @@ TensorFlow and are marked torture.
 import configparser
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -155,3 +156,11 @@ def test_editable_install_trains_in_an_empty_environment(tmp_path):
   where = _run(scripts / "python", "-c", script, cwd=tmp_path)
   assert where.splitlines()[-1] == str(sources / "tools" / "train.py")
   _train_from_elsewhere(scripts, tmp_path)
+
+
+def test_no_two_layers_are_registered_under_one_name():
+  pattern = r'register_keras_serializable\(package="garden"\)\nclass (\w+)'
+  names = [name for path in sorted((_ROOT / "garden").rglob("*.py"))
+           for name in re.findall(pattern, path.read_text(encoding="utf-8"))]
+  assert len(names) > 20
+  assert len(set(names)) == len(names), sorted(n for n in names if names.count(n) > 1)

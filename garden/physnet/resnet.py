@@ -25,7 +25,7 @@ def _backbone(blocks, strides, image_shape):
 
 
 @tf.keras.utils.register_keras_serializable(package="garden")
-class ResNet(tf.keras.layers.Layer):
+class ResNetTrunk(tf.keras.layers.Layer):
   """Images to the maps of the last two stages: `[b, h, w, 3]` -> `[fine, coarse]`.
 
   Args:
@@ -38,7 +38,7 @@ class ResNet(tf.keras.layers.Layer):
     ValueError: another depth, or not four strides of 1 or 2.
 
   Example:
-    fine, coarse = ResNet(34)(tf.zeros([8, 224, 224, 3]))  # [8, 14, 14, 256], [8, 7, 7, 512]
+    fine, coarse = ResNetTrunk(34)(tf.zeros([8, 224, 224, 3]))  # [8, 14, 14, 256], [8, 7, 7, 512]
   """
 
   def __init__(self, depth=18, strides=(1, 2, 2, 2), **kwargs):

@@ -65,7 +65,7 @@ class Network:
   def build_trunk(self):
     """Makes the trunk: images -> `[fine, coarse]` maps."""
     if self.trunk == "resnet":
-      return resnet.ResNet(self.depth, self.strides)
+      return resnet.ResNetTrunk(self.depth, self.strides)
     if self.trunk == "googlenet":
       return googlenet.GoogLeNet(self.width, self.stem)
     return networks.Trunk(self.filters)

@@ -41,5 +41,5 @@ def test_a_stop_that_fails_is_named(tmp_path, monkeypatch):
     raise ValueError(f"{name} ended with exit code 2 {args}")
 
   monkeypatch.setattr(demo.processes, "in_process", fails)
-  with pytest.raises(ValueError, match="the stop subspace/demo.gin ended with exit code 2"):
+  with pytest.raises(ValueError, match=r"the stop \w+/demo.gin ended with exit code 2"):
     demo.demo(str(tmp_path))

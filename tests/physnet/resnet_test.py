@@ -16,7 +16,7 @@ def seeded():
 @pytest.fixture(scope="module")
 def small():
   """ResNet-18 at stride 8, and what it says of some images."""
-  network = resnet.ResNet(18, (1, 2, 1, 1))
+  network = resnet.ResNetTrunk(18, (1, 2, 1, 1))
   images = tf.random.stateless_uniform([2, 32, 32, 3], [0, 1])
   return network, images, network(images)
 
@@ -69,7 +69,7 @@ def test_a_keras_model_with_it_is_saved_and_loaded(small, tmp_path):
 
 
 def test_resnet_34_has_34_layers_and_published_strides():
-  network = resnet.ResNet(34)
+  network = resnet.ResNetTrunk(34)
   network.build([None, 64, 64, 3])
   assert [x.shape[1:] for x in network.network.outputs] == [(4, 4, 256), (2, 2, 512)]
   assert sum(v.shape[0] > 1 for v in _kernels(network)) == 33
@@ -78,15 +78,15 @@ def test_resnet_34_has_34_layers_and_published_strides():
 @pytest.mark.parametrize("depth", [50, 17, "18"])
 def test_an_unknown_depth_is_refused(depth):
   with pytest.raises(ValueError, match=rf"depth is {depth!r}; it must be one of \[18, 34\]"):
-    resnet.ResNet(depth)
+    resnet.ResNetTrunk(depth)
 
 
 @pytest.mark.parametrize("strides", [(1, 2, 2), (1, 2, 3, 1), (0, 1, 1, 1)])
 def test_strides_that_are_not_four_of_1_or_2_are_refused(strides):
   with pytest.raises(ValueError, match="strides are .*; give four, each 1 or 2"):
-    resnet.ResNet(18, strides)
+    resnet.ResNetTrunk(18, strides)
 
 
 def test_images_of_no_known_size_are_refused():
   with pytest.raises(ValueError, match="their size must be known"):
-    resnet.ResNet()(tf.keras.Input([None, 32, 3]))
+    resnet.ResNetTrunk()(tf.keras.Input([None, 32, 3]))
