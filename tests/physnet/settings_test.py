@@ -55,7 +55,8 @@ def test_a_setting_out_of_its_range_is_refused_by_name(kind, changes, message):
 
 
 @pytest.mark.parametrize("trunk, kind", [
-    ("residual", networks.Trunk), ("resnet", resnet.ResNetTrunk), ("googlenet", googlenet.GoogLeNet)])
+    ("residual", networks.Trunk), ("resnet", resnet.ResNetTrunk),
+    ("googlenet", googlenet.GoogLeNet)])
 def test_a_trunk_is_of_its_kind(trunk, kind):
   assert isinstance(settings.Network(trunk=trunk).build_trunk(), kind)
 
