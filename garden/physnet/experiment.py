@@ -186,7 +186,10 @@ class BlockTowers(experiment_lib.Experiment):
         found.update(mask_probabilities=tf.nn.softmax(logits), masks=masks,
                      film_strip=tf.gather(tf.constant(_PALETTE, tf.float32), strip))
       return found
-    return export_lib.ServingModule(model, outputs, self.source_size, 3, (0.0, 1.0))
+    # The layers alone: a subclassed model would be asked for a config that it hasn't.
+    module = tf.Module()
+    module.layers = list(model.layers)
+    return export_lib.ServingModule(module, outputs, self.source_size, 3, (0.0, 1.0))
 
   def figures(self, model, data):
     """Accuracy tables, film strips, reliability, where the network looks, curves."""

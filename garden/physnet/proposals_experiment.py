@@ -217,7 +217,9 @@ class Proposals(experiment_lib.Experiment):
       found = self.propose(model, images)
       return {"boxes": found["boxes"], "scores": found["scores"],
               "count": tf.reduce_sum(tf.cast(found["valid"], tf.int32), axis=1)}
-    return export_lib.ServingModule(model, outputs, self.source_size, 3, (0.0, 1.0))
+    module = tf.Module()  # the layers alone, as in `experiment`
+    module.layers = list(model.layers)
+    return export_lib.ServingModule(module, outputs, self.source_size, 3, (0.0, 1.0))
 
   def figures(self, model, data):
     """The measures, patches with their masks, towers with their proposals, curves."""
