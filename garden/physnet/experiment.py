@@ -15,6 +15,7 @@ from garden.physnet import data as data_lib
 from garden.physnet import metrics
 from garden.physnet import report
 from garden.physnet import settings as settings_lib
+from garden.physnet import streams
 from garden.physnet.physnet import PhysNet
 from garden.physnet.windows_model import PhysNetWindows
 from garden.worlds.towers import scene
@@ -25,7 +26,7 @@ _PALETTE = [(0.93, 0.92, 0.90), *scene.BASE_COLORS[:_COLORS].tolist()]  # of fil
 
 
 @gin.register(module="physnet")
-class BlockTowers(experiment_lib.Experiment):
+class BlockTowers(streams.TowersExperiment):
   """Will this tower fall, and where will its blocks go.
 
   Args:
@@ -52,39 +53,17 @@ class BlockTowers(experiment_lib.Experiment):
     checks.check_count("steps", steps, 1)
     checks.check_count("batch_size", batch_size, 1)
     checks.check_count("image_size", image_size, 32)
-    if len(test) != len(test_names) or not test:
-      raise ValueError(f"test has {len(test)} streams and test_names {list(test_names)}; give one "
-                       "name for each stream, and at least one stream")
     kinds = (settings_lib.Network, settings_lib.Windows)
     if not isinstance(model, kinds):
       raise ValueError(f"model is {model!r}; it must be physnet.Network or physnet.Windows")
-    self.train = train
-    self.test = tuple(test)
+    super().__init__(train, test, test_names, validation)
     self.model = model
     self.recipe = recipe
-    self.validation = validation
     self.image_size = image_size
     self.steps = steps
     self.batch_size = batch_size
-    self.test_names = tuple(test_names)
     self.seed = seed
     self._graphs = {}
-
-  @functools.cached_property
-  def train_towers(self):
-    """The towers to train on, read once."""
-    return self.train.load()
-
-  @functools.cached_property
-  def test_towers(self):
-    """The towers of each test stream, read once."""
-    return [stream.load() for stream in self.test]
-
-  @functools.cached_property
-  def source_size(self):
-    """(height, width) of the towers' pictures."""
-    first = tf.io.decode_png(self.test_towers[0].images[0], channels=3)
-    return tuple(first.shape[:2])
 
   def build_model(self):
     """PhysNet, a sibling of it, or the windows' model, compiled and built."""

@@ -17,6 +17,7 @@ from garden.physnet import deepmask_model
 from garden.physnet import patches as patches_lib
 from garden.physnet import proposals
 from garden.physnet import report
+from garden.physnet import streams
 
 _BATCH = 50  # towers of a forward pass outside of training
 _FOUND = 0.5  # IoU from which a block counts as found
@@ -25,7 +26,7 @@ _GREEN, _ACCENT = "#2f6b4f", "#b3402f"
 
 
 @gin.register(module="physnet")
-class Proposals(experiment_lib.Experiment):
+class Proposals(streams.TowersExperiment):
   """Where are the blocks: DeepMask on patches, then boxes by proposals.
 
   Args:
@@ -65,15 +66,10 @@ class Proposals(experiment_lib.Experiment):
     for name, value in (("overlap", overlap), ("least_score", least_score)):
       checks.check_number(name, value, most=1.0)
     checks.check_number("score_weight", score_weight)
-    if len(test) != len(test_names) or not test:
-      raise ValueError(f"test has {len(test)} streams and test_names {list(test_names)}; give one "
-                       "name for each stream, and at least one stream")
-    self.train = train
-    self.test = tuple(test)
+    super().__init__(train, test, test_names, validation)
     self.model = model
     self.recipe = recipe
     self.patches = patches
-    self.validation = validation
     self.most = most
     self.overlap = overlap
     self.least_score = least_score
@@ -83,26 +79,9 @@ class Proposals(experiment_lib.Experiment):
     self.score_weight = score_weight
     self.steps = steps
     self.batch_size = batch_size
-    self.test_names = tuple(test_names)
     self.seed = seed
     self.places = proposals.grid(object_sizes, grid_step)
     self._graphs = {}
-
-  @functools.cached_property
-  def train_towers(self):
-    """The towers to train on, read once."""
-    return self.train.load()
-
-  @functools.cached_property
-  def test_towers(self):
-    """The towers of each test stream, read once."""
-    return [stream.load() for stream in self.test]
-
-  @functools.cached_property
-  def source_size(self):
-    """(height, width) of the towers' pictures."""
-    first = tf.io.decode_png(self.test_towers[0].images[0], channels=3)
-    return tuple(first.shape[:2])
 
   def build_model(self):
     """`DeepMask`, compiled and built."""
