@@ -160,24 +160,34 @@ class MaskHead(tf.keras.layers.Layer):
 
   `[b, h, w, c]` -> logits `[b, H, W, n_times, n_classes]`, H = h * 2^len(filters): two 3x3
   convolutions at the coarse end, then 2x bilinear upsampling and a 3x3 convolution for each of
-  `filters`, at last 1x1 to one softmax a time over background (0) and colour classes.
+  `filters`, at last 1x1 to one softmax a time over background (0) and colour classes. With a
+  `size` the map is brought to size / 2^len(filters) first, so that H = W = size.
 
   Args:
     n_classes: background and colours; PhysNet has 5.
     n_times: time steps; PhysNet has 4 (0, 1, 2, 4 s).
     coarse: channels at the coarse end.
     filters: channels after each upsampling.
+    size: side of the masks in pixels, a multiple of 2^len(filters); None for h * 2^len(filters).
     **kwargs: of `tf.keras.layers.Layer`.
+
+  Raises:
+    ValueError: no class but background, no time, or a size that can't be halved so often.
 
   Example:
     logits = MaskHead(n_classes=5, n_times=4)(tf.zeros([8, 14, 14, 128]))  # [8, 56, 56, 4, 5]
     masks = tf.argmax(logits, axis=-1)
   """
 
-  def __init__(self, n_classes=5, n_times=4, coarse=128, filters=(64, 32), **kwargs):
+  def __init__(self, n_classes=5, n_times=4, coarse=128, filters=(64, 32), size=None,
+               **kwargs):
     super().__init__(**kwargs)
     self.n_classes, self.n_times, self.coarse = int(n_classes), int(n_times), int(coarse)
     self.filters = tuple(int(f) for f in filters)
+    self.size = None if size is None else int(size)
+    times = 2 ** len(self.filters)
+    if self.size is not None and (self.size < times or self.size % times):
+      raise ValueError(f"size is {size}; {len(self.filters)} upsamplings need a multiple of {times}")
     if self.n_classes < 2 or self.n_times < 1:
       raise ValueError(f"n_classes is {n_classes} and n_times is {n_times}; a mask needs "
                        "background and a block at one time or more")
@@ -192,6 +202,9 @@ class MaskHead(tf.keras.layers.Layer):
 
   def call(self, x, training=None):
     """`[b, h, w, c]` -> `[b, H, W, n_times, n_classes]`, before the softmax."""
+    if self.size is not None:
+      side = self.size // 2 ** len(self.filters)
+      x = tf.cast(tf.image.resize(x, [side, side]), x.dtype)
     for i, (convolution, norm) in enumerate(zip(self.convolutions, self.norms)):
       if i >= 2:
         x = self.upsample(x)
@@ -203,4 +216,4 @@ class MaskHead(tf.keras.layers.Layer):
   def get_config(self):
     """The arguments of the constructor."""
     return {**super().get_config(), "n_classes": self.n_classes, "n_times": self.n_times,
-            "coarse": self.coarse, "filters": self.filters}
+            "coarse": self.coarse, "filters": self.filters, "size": self.size}

@@ -83,7 +83,7 @@ class Network:
     if self.masks == "low_rank":
       return deepmask.LowRankMaskHead(
           size, self.rank, self.coarse_size, self.mask_squeeze, n_classes, n_times)
-    return networks.MaskHead(n_classes, n_times, self.coarse, self.mask_filters)
+    return networks.MaskHead(n_classes, n_times, self.coarse, self.mask_filters, size)
 
 
 @gin.register(module="physnet")
