@@ -11,8 +11,10 @@ from garden.core import experiment as experiment_lib
 from garden.core import export as export_lib
 from garden.core import report as report_lib
 from garden.datasets import order
+from garden.datasets import photo_folder
 from garden.physnet import data as data_lib
 from garden.physnet import metrics
+from garden.physnet import photos as photos_lib
 from garden.physnet import report
 from garden.physnet import settings as settings_lib
 from garden.physnet import streams
@@ -37,6 +39,7 @@ class BlockTowers(streams.TowersExperiment):
       `settings.Windows` of one that sees pairs of blocks.
     recipe: the `settings.Recipe`.
     validation: a `data.Stream` measured at the end of each epoch, or None.
+    photos: folder of photographs with `labels.csv`, measured too, or None; see `photos.py`.
     image_size: side of what a whole-image net sees, in pixels.
     steps: batches.
     batch_size: towers of a batch.
@@ -48,17 +51,20 @@ class BlockTowers(streams.TowersExperiment):
   room = "physnet"
   title = "Block towers"
 
-  def __init__(self, train, test, model, recipe, validation=None, image_size=112, steps=1000,
-               batch_size=32, test_names=("",), seed=0):
+  def __init__(self, train, test, model, recipe, validation=None, photos=None, image_size=112,
+               steps=1000, batch_size=32, test_names=("",), seed=0):
     checks.check_count("steps", steps, 1)
     checks.check_count("batch_size", batch_size, 1)
     checks.check_count("image_size", image_size, 32)
     kinds = (settings_lib.Network, settings_lib.Windows)
     if not isinstance(model, kinds):
       raise ValueError(f"model is {model!r}; it must be physnet.Network or physnet.Windows")
+    if photos:
+      photo_folder.rows(photos)  # a mistake in labels.csv is told before training
     super().__init__(train, test, test_names, validation)
     self.model = model
     self.recipe = recipe
+    self.photos = photos
     self.image_size = image_size
     self.steps = steps
     self.batch_size = batch_size
@@ -71,9 +77,11 @@ class BlockTowers(streams.TowersExperiment):
     common = dict(recipe=self.recipe, n_classes=_COLORS + 1, steps=self.steps, seed=self.seed)
     if isinstance(self.model, settings_lib.Windows):
       model = PhysNetWindows(self.model, **common)
-      model.look(tf.zeros([1, *self.source_size, 3]), tf.constant([[[0.0, 0.0, 1.0, 1.0]] * 4]),
+      image, small = (tf.zeros([1, *size, 3]) for size in (
+          self.source_size, [self.model.segment_size] * 2))
+      model.look(image, small, tf.constant([[[0.0, 0.0, 1.0, 1.0]] * 4]),
                  tf.ones([1, _COLORS], tf.bool))
-      model.segmenter(tf.zeros([1, *[self.model.segment_size] * 2, 3]))
+      model.segmenter(small)
     else:
       model = PhysNet(self.model, image_size=self.image_size, **common)
       model(tf.zeros([1, self.image_size, self.image_size, 3]))
@@ -90,6 +98,11 @@ class BlockTowers(streams.TowersExperiment):
     return experiment_lib.Data(
         stages=[experiment_lib.Stage("train", self.steps, data_lib.batches(
             self.train_towers, self.batch_size, self.seed))], validation=validation)
+
+  @functools.cached_property
+  def photographs(self):
+    """The photographs, at the size of the towers' pictures; read once."""
+    return photos_lib.load(self.photos, self.source_size[0])
 
   # What a trained model says.
 
@@ -139,6 +152,9 @@ class BlockTowers(streams.TowersExperiment):
     rows = []
     for name, towers in zip(self.test_names, self.test_towers):
       rows += _rows(self.measure(model, towers), {"stream": name} if name else {})
+    if self.photos:
+      photos = self.photographs
+      rows += photos_lib.rows(photos, self.predict(model, photos.images)["fall_probability"])
     return rows
 
   def predictions(self, model, data):
@@ -190,6 +206,10 @@ class BlockTowers(streams.TowersExperiment):
                                           found["probability"][shown], found["fall"][shown]))
     else:
       sections.append(report.towers_figure(images, outputs, found["fall"][shown]))
+    if self.photos:
+      photos = self.photographs
+      sections.append(report.photos_figure(
+          photos, self.predict(model, photos.images)["fall_probability"]))
     sections.append(report.reliability_figure(found["fall"], found["probability"]))
     sections.append(report.margin_figure(found))
     sections.append(report.occlusion_figure(

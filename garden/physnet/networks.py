@@ -217,3 +217,42 @@ class MaskHead(tf.keras.layers.Layer):
     """The arguments of the constructor."""
     return {**super().get_config(), "n_classes": self.n_classes, "n_times": self.n_times,
             "coarse": self.coarse, "filters": self.filters, "size": self.size}
+
+
+@tf.keras.utils.register_keras_serializable(package="garden")
+class CameraNet(tf.keras.layers.Layer):
+  """What a small picture of the whole scene says of the camera: `[b, h, w, 3]` -> dict.
+
+  Three strided convolutions and a layout head: `h` `[b, units]`, features, and `camera` `[b, 3]`,
+  the elevation, distance and field of view as `data.TowerSet` scales them.
+
+  Args:
+    filters: channels of the convolutions.
+    units: size of `h`.
+    **kwargs: of `tf.keras.layers.Layer`.
+
+  Example:
+    elevation = CameraNet()(tf.zeros([8, 84, 84, 3]))["camera"][:, 0]
+  """
+
+  def __init__(self, filters=(16, 32, 48), units=32, **kwargs):
+    super().__init__(**kwargs)
+    self.filters, self.units = tuple(int(f) for f in filters), int(units)
+    self.convolutions = [tf.keras.layers.Conv2D(
+        f, 3, strides=2, padding="same", use_bias=False, kernel_initializer="he_normal",
+        dtype=self.dtype_policy) for f in self.filters]
+    self.norms = [normalization(self.dtype_policy) for _ in self.filters]
+    self.layout = LayoutHead(16, self.units, dtype=self.dtype_policy)
+    self.camera = tf.keras.layers.Dense(3, dtype=self.dtype_policy)
+
+  def call(self, images, training=None):
+    """Images in [0, 1] -> `{"h", "camera"}`."""
+    x = add_coordinates(2.0 * tf.cast(images, self.compute_dtype) - 1.0)
+    for convolution, norm in zip(self.convolutions, self.norms):
+      x = tf.nn.relu(norm(convolution(x), training=training))
+    h = self.layout(x)
+    return {"h": tf.cast(h, tf.float32), "camera": tf.cast(self.camera(h), tf.float32)}
+
+  def get_config(self):
+    """The arguments of the constructor."""
+    return {**super().get_config(), "filters": self.filters, "units": self.units}

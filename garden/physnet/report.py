@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from garden.core import report
+from garden.datasets import order
 from garden.physnet import data as data_lib
 from garden.physnet import metrics
 from garden.worlds.towers import scene
@@ -169,6 +170,36 @@ def towers_figure(images, outputs, fall):
       "The blocks that the segmenter found, and at each interface the probability that the tower "
       "falls there; above each tower what happens and what was told for the whole, green if right. "
       "First the surest right answers, then the surest wrong ones."))
+
+
+def photos_figure(photos, probability, most=16):
+  """A user's photographs with what happened and what was told, evenly spread over the folder.
+
+  Args:
+    photos: `photos.Photos`.
+    probability: `[N]` of falling.
+    most: greatest number of photographs.
+
+  Returns:
+    A figure.
+  """
+  shown = order.evenly(len(photos), most)
+  columns = min(len(shown), 8)
+  lines = -(-len(shown) // columns)
+  figure = matplotlib.figure.Figure(figsize=(9.6, 1.5 * lines), layout="constrained")
+  axes = figure.subplots(lines, columns, squeeze=False)
+  for ax in axes.flat:
+    _bare(ax)
+  for i, ax in zip(shown, axes.flat):
+    told, fall = probability[i], photos.fall[i]
+    ax.imshow(photos.images[i])
+    ax.set_title(f"{'fell' if fall else 'stood'}, told {told:.2f}", fontsize=7,
+                 color=_GREEN if (told >= 0.5) == (fall == 1) else _ACCENT)
+  accuracy = metrics.fall_accuracy(photos.fall, probability)
+  return report.Figure("Photographs", figure, (
+      f"{len(shown)} of the {len(photos)} photographs, their middle squares. Above each what "
+      "happened and the probability of falling that was told, green if right. Accuracy over all "
+      f"{accuracy:.3f} ± {metrics.binomial_error(accuracy, len(photos)):.3f}."))
 
 
 def reliability_figure(fall, probability):
