@@ -35,8 +35,8 @@ class BlockTowers(streams.TowersExperiment):
     train: the `data.Stream` to train on.
     test: list of `data.Stream`s that measure; the first is the one that rows without a
       `setting` stream belong to.
-    model: the `settings.Network` of a net that sees the whole image, or the
-      `settings.Windows` of one that sees pairs of blocks.
+    model: the `settings.Network` of a net that sees the whole image or one crop of it, or
+      the `settings.Windows` of one that sees pairs of blocks.
     recipe: the `settings.Recipe`.
     validation: a `data.Stream` measured at the end of each epoch, or None.
     photos: folder of photographs with `labels.csv`, measured too, or None; see `photos.py`.
@@ -84,7 +84,8 @@ class BlockTowers(streams.TowersExperiment):
       model.segmenter(small)
     else:
       model = PhysNet(self.model, image_size=self.image_size, **common)
-      model(tf.zeros([1, self.image_size, self.image_size, 3]))
+      whole = [self.image_size] * 2 if self.model.crop is None else self.source_size
+      model(tf.zeros([1, *whole, 3]))
     model.compile()
     # A checkpoint holds the optimizer's moments: they must be there before it is read.
     model.optimizer.build(model.trainable_variables)

@@ -5,7 +5,9 @@ Lerer, Gross, Fergus: *Learning Physical Intuition of Block Towers by Example*, 
     L = BCE(fall) + lambda sum_t CE(mask_t)
 
 with all times predicted at once from the one image, without recurrence. The paper's lambda isn't
-known here; CE is the mean over pixels and times. Extra targets (support margin, poses of the
+known here; CE is the mean over pixels and times. The image is the whole one, as in the paper, or
+one crop of the tower, which a small colour segmenter finds (`crop`); masks are those of the
+whole image in both. Extra targets (support margin, poses of the
 interfaces) are ours, switched by their weights in `settings.Recipe`. With other settings of
 `settings.Network` the same model is the fall-only GoogLeNet or ResNet, or has DeepMask's
 low-rank branch.
@@ -15,10 +17,12 @@ import tensorflow as tf
 
 from garden.core import model as model_lib
 from garden.physnet import augment
+from garden.physnet import crop
 from garden.physnet import losses
+from garden.physnet import windows
 
 _LOGGED = ("loss", "fall_loss", "mask_loss", "dice_loss", "margin_loss", "pose_loss",
-           "accuracy")
+           "segment_loss", "accuracy")
 
 
 class PhysNet(model_lib.GardenModel):
@@ -26,12 +30,13 @@ class PhysNet(model_lib.GardenModel):
 
   `model(images)` takes `[b, h, w, 3]` in [0, 1] and returns a dict: `fall` `[b]`, the logit of
   falling; `masks` `[b, m, m, t, n_classes]`, logits, where there is a mask branch; `margin`
-  `[b]` and `poses` `[b, w, 6]`, the extra targets.
+  `[b]` and `poses` `[b, w, 6]`, the extra targets. With a crop also `segments`
+  `[b, s, s, n_classes]`, logits, and `crop` `[b, 4]`, the box that was cut out.
 
   Args:
     network: `settings.Network`.
     recipe: `settings.Recipe`.
-    image_size: side of the images that the network sees, in pixels.
+    image_size: side of the whole images that the network sees, in pixels; nothing with a crop.
     n_classes: background and colours of the masks.
     n_times: times of the masks.
     mask_size: side of the masks in pixels.
@@ -48,9 +53,12 @@ class PhysNet(model_lib.GardenModel):
                n_interfaces=3, steps=1000, seed=0, **kwargs):
     super().__init__(seed=seed, **kwargs)
     self.recipe = recipe
+    self.crop = network.crop
+    self.n_classes = n_classes
     self.image_size = image_size
     self.n_interfaces = n_interfaces
     self.steps = steps
+    self.segmenter = windows.Segmenter(n_classes) if self.crop else None
     self.trunk = network.build_trunk()
     self.fall_head = network.build_fall_head()
     self.mask_head = network.build_mask_head(n_classes, n_times, mask_size)
@@ -62,12 +70,25 @@ class PhysNet(model_lib.GardenModel):
 
   def call(self, images, training=False):
     """`[b, h, w, 3]` in [0, 1] -> dict of `fall`, `margin`, `poses`, and `masks`."""
-    maps = self.trunk(images, training=training)
-    h = self.fall_head(maps[-1])
+    if self.crop is None:
+      return self.look(self.shrink(images), None, training)
+    segments = self.segmenter(self.shrink(images))
+    boxes, present = windows.boxes_of_masks(tf.argmax(segments, axis=-1), self.n_classes)
+    place = crop.place(boxes, present, self.crop.size, self.crop.pixels_per_block)
+    return {"segments": segments, "crop": place, **self.look(images, place, training)}
+
+  def look(self, images, place, training=False):
+    """What trunk and heads say of images, or of the crops at `place` `[b, 4]` of them."""
+    if place is not None:
+      images = crop.resample(images, place, self.crop.size, outside=0.5)
+    last = self.trunk(images, training=training)[-1]
+    h = self.fall_head(last)
     outputs = {"fall": self.fall_logit(h)[:, 0], "margin": self.margin_out(h)[:, 0],
                "poses": tf.reshape(self.poses_out(h), [-1, self.n_interfaces, 6])}
     if self.mask_head is not None:
-      outputs["masks"] = tf.cast(self.mask_head(maps[-1], training=training), tf.float32)
+      if place is not None:
+        last = crop.put_back(last, place, [self.crop.map_size] * 2)
+      outputs["masks"] = tf.cast(self.mask_head(last, training=training), tf.float32)
     return outputs
 
   def compile(self, **kwargs):
@@ -75,15 +96,25 @@ class PhysNet(model_lib.GardenModel):
     super().compile(optimizer=self.recipe.optimizer(self.steps), **kwargs)
 
   def shrink(self, images):
-    """Images of any size to the one that the network sees, by area."""
-    if images.shape[1:3] == (self.image_size, self.image_size):
+    """Images to the size at which they are seen whole, by area."""
+    side = self.image_size if self.crop is None else self.crop.segment_size
+    if images.shape[1:3] == (side, side):
       return images
-    return tf.image.resize(images, [self.image_size] * 2, method="area")
+    return tf.image.resize(images, [side, side], method="area")
 
   def losses_of(self, batch, training):
     """The terms of the loss, weighted, and the accuracy."""
-    recipe, outputs = self.recipe, self(batch["image"], training=training)
-    terms = {"fall_loss": losses.fall_loss(outputs["fall"], batch["fall"], recipe.smoothing)}
+    recipe, images, terms = self.recipe, batch["image"], {}
+    if self.crop is None:
+      outputs = self.look(self.shrink(images), None, training)
+    else:
+      place = crop.place(batch["boxes"], batch["present"], self.crop.size,
+                         self.crop.pixels_per_block)
+      outputs = self.look(images, place, training)
+      some = max(1, round(self.crop.segment_share * (images.shape[0] or 1)))
+      terms["segment_loss"] = self.crop.segment_weight * windows.segment_loss(
+          self.segmenter(self.shrink(images[:some])), batch["segments"][:some])
+    terms["fall_loss"] = losses.fall_loss(outputs["fall"], batch["fall"], recipe.smoothing)
     if self.mask_head is not None and recipe.mask_weight:
       terms["mask_loss"] = recipe.mask_weight * losses.mask_cross_entropy(
           outputs["masks"], batch["masks"], recipe.background_weight)
@@ -103,10 +134,12 @@ class PhysNet(model_lib.GardenModel):
     """One step on the views of a batch of `data.batches`."""
     seed = self.step_seed()
     batch = augment.augment(batch, seed, self.recipe)
-    images = self.shrink(batch["image"])
     if self.photometric is not None:
-      images = self.photometric(images, tf.random.experimental.stateless_fold_in(seed, 4))
-    batch = {**batch, "image": images}
+      batch["image"] = self.photometric(
+          batch["image"], tf.random.experimental.stateless_fold_in(seed, 4))
+    if self.crop is not None:
+      batch["boxes"] += self.crop.box_noise * tf.random.stateless_normal(
+          tf.shape(batch["boxes"]), tf.random.experimental.stateless_fold_in(seed, 3))
     with tf.GradientTape() as tape:
       terms, accuracy = self.losses_of(batch, training=True)
       loss = tf.add_n(list(terms.values()))
@@ -115,14 +148,13 @@ class PhysNet(model_lib.GardenModel):
     return self.log_step(loss=loss, accuracy=accuracy, **terms)
 
   def test_step(self, batch):
-    """The same terms on images as they are."""
-    batch = {**batch, "image": self.shrink(batch["image"])}
+    """The same terms on images as they are, of crops with the true boxes."""
     terms, accuracy = self.losses_of(batch, training=False)
     return self.log_values(loss=tf.add_n(list(terms.values())), accuracy=accuracy, **terms)
 
   def predict_towers(self, images):
     """What is served: images of any size -> `fall_probability` `[b]`, and `mask_logits`."""
-    outputs = self(self.shrink(images), training=False)
+    outputs = self(images, training=False)
     found = {"fall_probability": tf.sigmoid(outputs["fall"])}
     if self.mask_head is not None:
       found["mask_logits"] = outputs["masks"]

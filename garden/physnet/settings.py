@@ -19,10 +19,48 @@ FALL_HEADS = ("layout", "pool")
 
 @gin.register(module="physnet")
 @dataclasses.dataclass(frozen=True)
-class Network:
-  """The trunk and the heads of a network that sees the whole image.
+class Crop:
+  """One crop of the tower, found by a small colour segmenter; see `crop.py`.
 
   Attributes:
+    size: (height, width) of the crop in pixels.
+    pixels_per_block: scale of the crop.
+    box_noise: standard deviation of the boxes' sides in training, in shares of the image;
+      what the segmenter's boxes are off by.
+    segment_size: side of the image that the segmenter sees.
+    segment_share: share of a batch that the segmenter learns from.
+    segment_weight: of the segmenter's cross-entropy.
+    map_size: side of the map of the whole image that the mask branch starts from.
+  """
+
+  size: Sequence[int] = (96, 64)
+  pixels_per_block: float = 20.0
+  box_noise: float = 0.008
+  segment_size: int = 84
+  segment_share: float = 0.25
+  segment_weight: float = 1.0
+  map_size: int = 14
+
+  def __post_init__(self):
+    if len(self.size) != 2:
+      raise ValueError(f"size is {self.size!r}; give (height, width)")
+    for side in self.size:
+      checks.check_count("size", side, 16)
+    checks.check_count("segment_size", self.segment_size, 16)
+    checks.check_count("map_size", self.map_size, 1)
+    checks.check_positive("pixels_per_block", self.pixels_per_block)
+    checks.check_positive("segment_share", self.segment_share, most=1)
+    for name in ("box_noise", "segment_weight"):
+      checks.check_number(name, getattr(self, name))
+
+
+@gin.register(module="physnet")
+@dataclasses.dataclass(frozen=True)
+class Network:
+  """The trunk and the heads of a network that sees the whole image, or one crop of the tower.
+
+  Attributes:
+    crop: `Crop`, or None for the whole image.
     trunk: "residual" (ours, stride 8), "resnet" (KerasCV's) or "googlenet".
     filters: of the residual trunk.
     depth: of the ResNet, 18 or 34.
@@ -40,6 +78,7 @@ class Network:
     mask_squeeze: channels before the low-rank branch flattens.
   """
 
+  crop: Crop | None = None
   trunk: str = "residual"
   filters: Sequence[int] = (16, 48, 96)
   depth: int = 18

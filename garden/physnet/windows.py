@@ -12,6 +12,7 @@ Boxes are (y0, x0, y1, x1) in [0, 1] of the image, pairs go from the lowest inte
 
 import tensorflow as tf
 
+from garden.physnet import losses
 from garden.physnet import networks
 
 STANDS = -12.0  # logit of a tower without an interface
@@ -164,6 +165,20 @@ class Segmenter(tf.keras.layers.Layer):
   def get_config(self):
     """The arguments of the constructor."""
     return {**super().get_config(), "n_classes": self.n_classes}
+
+
+def segment_loss(logits, segments):
+  """Mean cross-entropy of the segmenter.
+
+  Args:
+    logits: `[b, s, s, n_classes]` float.
+    segments: `[b, h, w]` int, true colour classes, brought to s x s by the nearest pixel.
+
+  Returns:
+    Float scalar.
+  """
+  labels = tf.image.resize(segments[..., tf.newaxis], logits.shape[1:3], method="nearest")
+  return losses.mask_cross_entropy(logits, labels[..., 0])
 
 
 def _not_empty(x):

@@ -106,9 +106,8 @@ class PhysNetWindows(model_lib.GardenModel):
     recipe, settings = self.recipe, self.settings
     some = max(1, round(settings.segment_share * (batch["image"].shape[0] or 1)))
     small = self.shrink(batch["image"])
-    labels = _resize_labels(batch["segments"][:some], settings.segment_size)
-    terms = {"segment_loss": settings.segment_weight * losses.mask_cross_entropy(
-        self.segmenter(small[:some]), labels)}
+    terms = {"segment_loss": settings.segment_weight * windows.segment_loss(
+        self.segmenter(small[:some]), batch["segments"][:some])}
     found = self.look(batch["image"], small, batch["boxes"], batch["present"], training)
     valid = found["valid"]
     terms["fall_loss"] = losses.fall_loss(found["fall"], batch["fall"], recipe.smoothing)
@@ -169,9 +168,3 @@ class PhysNetWindows(model_lib.GardenModel):
             "boxes": found["boxes"],
             "interface_probability": tf.where(
                 found["valid"], tf.sigmoid(found["interfaces"]), 0.0)}
-
-
-def _resize_labels(labels, size):
-  """Classes `[b, h, w]` at `size` x `size`, by the nearest pixel."""
-  resized = tf.image.resize(labels[..., tf.newaxis], [size, size], method="nearest")
-  return resized[..., 0]
