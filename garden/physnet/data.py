@@ -18,8 +18,6 @@ from garden.worlds.towers import scene
 
 TIMES = (0.0, 1.0, 2.0, 4.0)  # s, of the masks
 _FAR = 10.0  # margin of an interface that isn't there
-#: Middle and half width of what cameras are drawn from: elevation, distance, field of view.
-_CAMERA_SCALE = ((0.275, 0.175), (9.5, 1.0), (38.0, 4.0))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,8 +37,6 @@ class TowerSet:
     boxes: `[N, B, 4]` float32, (y0, x0, y1, x1) in [0, 1] of what is seen of the blocks.
     present: `[N, B]` bool.
     color_class: `[N, B]` int64, 1 .. n_colors; 0 where there is no block.
-    camera: `[N, 3]` float32: elevation, distance and field of view, each -1 and 1 at the borders
-      of the usual range (.10-.45 rad, 8.5-10.5 m, 34-42 degrees).
   """
 
   images: np.ndarray
@@ -55,7 +51,6 @@ class TowerSet:
   boxes: np.ndarray
   present: np.ndarray
   color_class: np.ndarray
-  camera: np.ndarray
 
   def __len__(self):
     return len(self.fall)
@@ -134,7 +129,6 @@ def tower_set(rows):
   """A `TowerSet` of the columns of the TFDS set."""
   present = rows["color_class"] > 0
   valid = present[:, :-1] & present[:, 1:]
-  middle, half = np.transpose(_CAMERA_SCALE)
   return TowerSet(
       images=rows["image"], ids=rows["ids"], masks=rows["masks"],
       count=rows["count"].astype(np.int64), fall=rows["fall"].astype(np.int64),
@@ -142,8 +136,7 @@ def tower_set(rows):
       margins=np.where(valid, rows["margins"], _FAR).astype(np.float32), valid=valid,
       poses=interface_poses(rows["position"][:, 0], rows["rotation"][:, 0],
                             rows["camera"][:, 0]),
-      boxes=rows["boxes"], present=present, color_class=rows["color_class"],
-      camera=((rows["camera"][:, 1:4] - middle) / half).astype(np.float32))
+      boxes=rows["boxes"], present=present, color_class=rows["color_class"])
 
 
 def interface_poses(position, rotation, azimuth):
@@ -169,7 +162,7 @@ def interface_poses(position, rotation, azimuth):
 
 
 _TARGETS = ("count", "fall", "margin", "margins", "valid", "poses", "boxes", "present",
-            "color_class", "camera")
+            "color_class")
 
 
 def decode(images, ids, masks, color_class):

@@ -77,11 +77,9 @@ class BlockTowers(streams.TowersExperiment):
     common = dict(recipe=self.recipe, n_classes=_COLORS + 1, steps=self.steps, seed=self.seed)
     if isinstance(self.model, settings_lib.Windows):
       model = PhysNetWindows(self.model, **common)
-      image, small = (tf.zeros([1, *size, 3]) for size in (
-          self.source_size, [self.model.segment_size] * 2))
-      model.look(image, small, tf.constant([[[0.0, 0.0, 1.0, 1.0]] * 4]),
+      model.look(tf.zeros([1, *self.source_size, 3]), tf.constant([[[0.0, 0.0, 1.0, 1.0]] * 4]),
                  tf.ones([1, _COLORS], tf.bool))
-      model.segmenter(small)
+      model.segmenter(tf.zeros([1, *[self.model.segment_size] * 2, 3]))
     else:
       model = PhysNet(self.model, image_size=self.image_size, **common)
       whole = [self.image_size] * 2 if self.model.crop is None else self.source_size

@@ -206,7 +206,6 @@ class Windows:
     segment_weight: of the segmenter's cross-entropy.
     interface_weight: of each interface's fall loss.
     mask_weight: of the windows' masks.
-    camera_weight: of the camera's elevation, distance and field of view as extra targets.
   """
 
   filters: Sequence[int] = (24, 48, 96)
@@ -218,13 +217,11 @@ class Windows:
   segment_weight: float = 1.0
   interface_weight: float = 0.5
   mask_weight: float = 0.3
-  camera_weight: float = 1.0
 
   def __post_init__(self):
     checks.check_count("size", self.size, 16)
     checks.check_count("segment_size", self.segment_size, 16)
     checks.check_positive("pixels_per_block", self.pixels_per_block)
     checks.check_positive("segment_share", self.segment_share, most=1)
-    for name in ("box_noise", "segment_weight", "interface_weight", "mask_weight",
-                 "camera_weight"):
+    for name in ("box_noise", "segment_weight", "interface_weight", "mask_weight"):
       checks.check_number(name, getattr(self, name))

@@ -15,11 +15,10 @@ import tensorflow as tf
 from garden.core import model as model_lib
 from garden.physnet import augment
 from garden.physnet import losses
-from garden.physnet import networks
 from garden.physnet import windows
 
 _LOGGED = ("loss", "fall_loss", "interface_loss", "margin_loss", "pose_loss", "mask_loss",
-           "segment_loss", "camera_loss", "accuracy")
+           "segment_loss", "accuracy")
 
 
 class PhysNetWindows(model_lib.GardenModel):
@@ -28,7 +27,7 @@ class PhysNetWindows(model_lib.GardenModel):
   `model(images)` takes `[b, h, w, 3]` in [0, 1] and returns a dict: `fall` `[b]`, the logit of
   falling; `segments`, logits `[b, s, s, n_classes]`; `boxes` `[b, n_classes - 1, 4]` and
   `present` `[b, n_classes - 1]` in the order of levels; `interfaces` and `margins` `[b, w]`,
-  `poses` `[b, w, 6]`, `valid` `[b, w]`, from the lowest interface up; `camera` `[b, 3]`.
+  `poses` `[b, w, 6]`, `valid` `[b, w]`, from the lowest interface up.
 
   Args:
     settings: `settings.Windows`.
@@ -49,7 +48,6 @@ class PhysNetWindows(model_lib.GardenModel):
     self.n_classes = n_classes
     self.steps = steps
     self.segmenter = windows.Segmenter(n_classes)
-    self.camera_net = networks.CameraNet()
     self.window_net = windows.WindowNet(settings.filters)
     self.head = windows.TopDownHead()
     self.photometric = augment.photometric(recipe.photometric, seed)
@@ -57,41 +55,25 @@ class PhysNetWindows(model_lib.GardenModel):
 
   def call(self, images, training=False):
     """`[b, h, w, 3]` in [0, 1] -> the dict of outputs, with boxes by the segmenter."""
-    small = self.shrink(images)
-    segments = self.segmenter(small)
+    segments = self.segmenter(self.shrink(images))
     boxes, present = windows.level_order(*windows.boxes_of_masks(
         tf.argmax(segments, axis=-1), self.n_classes))
     return {"segments": segments, "boxes": boxes, "present": present,
-            **self.look(images, small, boxes, present, training)}
+            **self.look(images, boxes, present, training)}
 
-  def look(self, images, small, boxes, present, training=False):
-    """What windows on the boxes `[b, B, 4]`, lowest block first, say of the towers.
-
-    Args:
-      images: `[b, h, w, 3]` in [0, 1].
-      small: `shrink(images)`.
-      boxes: `[b, B, 4]` of the blocks, see `windows`.
-      present: `[b, B]` bool.
-      training: whether batch norm learns.
-
-    Returns:
-      The dict of outputs but for the segmenter's, and `window_masks` and `windows`.
-    """
-    camera = self.camera_net(small, training=training)
-    seen_by = tf.concat([camera["h"], camera["camera"]], axis=-1)
+  def look(self, images, boxes, present, training=False):
+    """What windows on the boxes `[b, B, 4]`, lowest block first, say of the towers."""
     union, valid = windows.pairs(boxes, present)
     places = windows.place(union, self.settings.size, self.settings.pixels_per_block)
-    context = tf.concat([windows.context(tf.boolean_mask(places, valid)),
-                         tf.gather(seen_by, tf.where(valid)[:, 0])], axis=-1)
     found = self.window_net({
         "windows": windows.crop(images, places, valid, self.settings.size),
-        "context": context}, training=training)
+        "context": windows.context(tf.boolean_mask(places, valid))}, training=training)
     features = windows.scatter(tf.concat([found["h"], found["poses"]], axis=-1), valid)
     features = tf.ensure_shape(features, [None, boxes.shape[1] - 1, None])
     features.set_shape([None, boxes.shape[1] - 1, found["h"].shape[-1] + 6])
     return {**self.head({"features": features, "valid": valid}), "valid": valid,
             "poses": windows.scatter(found["poses"], valid), "window_masks": found["masks"],
-            "windows": places, "camera": camera["camera"]}
+            "windows": places}
 
   def shrink(self, images):
     """Images to the size that the segmenter sees, by area."""
@@ -105,10 +87,10 @@ class PhysNetWindows(model_lib.GardenModel):
     """The terms of the loss, weighted, and the accuracy."""
     recipe, settings = self.recipe, self.settings
     some = max(1, round(settings.segment_share * (batch["image"].shape[0] or 1)))
-    small = self.shrink(batch["image"])
+    small = self.shrink(batch["image"][:some])
     terms = {"segment_loss": settings.segment_weight * windows.segment_loss(
-        self.segmenter(small[:some]), batch["segments"][:some])}
-    found = self.look(batch["image"], small, batch["boxes"], batch["present"], training)
+        self.segmenter(small), batch["segments"][:some])}
+    found = self.look(batch["image"], batch["boxes"], batch["present"], training)
     valid = found["valid"]
     terms["fall_loss"] = losses.fall_loss(found["fall"], batch["fall"], recipe.smoothing)
     terms["interface_loss"] = settings.interface_weight * losses.masked_mean(
@@ -121,8 +103,6 @@ class PhysNetWindows(model_lib.GardenModel):
         tf.reduce_mean(losses.pose_error(found["poses"], batch["poses"]), axis=-1), valid)
     terms["mask_loss"] = settings.mask_weight * losses.mask_cross_entropy(
         found["window_masks"], self.window_labels(batch["ids"], found["windows"], valid))
-    terms["camera_loss"] = settings.camera_weight * tf.reduce_mean(
-        losses.huber(found["camera"] - batch["camera"], 0.1))
     accuracy = tf.reduce_mean(tf.cast((found["fall"] >= 0) == (batch["fall"] == 1), tf.float32))
     return terms, accuracy
 
