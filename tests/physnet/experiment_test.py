@@ -1,5 +1,7 @@
 """Tests of the glue: rows, predictions, signatures, figures of small trained models."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -22,6 +24,8 @@ class _InMemory:
 
 _NETWORK = settings.Network(filters=(8, 8, 16), squeeze=4, units=16, coarse=8,
                             mask_filters=(8, 8, 8))
+_CROPPED = dataclasses.replace(_NETWORK, mask_filters=(8, 8), crop=settings.Crop(
+    size=(48, 32), pixels_per_block=10.0, segment_size=64))
 _WINDOWS = settings.Windows(filters=(8, 8, 16), size=32, pixels_per_block=12.0, segment_size=64)
 
 
@@ -31,7 +35,8 @@ def _experiment(towers, test_towers, model, **more):
       steps=4, batch_size=8, **{"test_names": ("test",), **more})
 
 
-@pytest.fixture(scope="module", params=[_NETWORK, _WINDOWS], ids=["physnet", "windows"])
+@pytest.fixture(scope="module", params=[_NETWORK, _CROPPED, _WINDOWS],
+                ids=["physnet", "cropped", "windows"])
 def trained(request, towers, test_towers):
   """`(experiment, model, data)` after two steps."""
   made = _experiment(towers, test_towers, request.param)
@@ -55,7 +60,7 @@ def test_rows_are_by_count_by_margin_and_their_mean(trained):
 def test_masks_are_measured_where_there_are_some(trained):
   made, model, data = trained
   metrics = {row["metric"] for row in made.evaluate(model, data)}
-  if made.model is _NETWORK:
+  if made.model is not _WINDOWS:
     assert {"mask_iou_0s", "mask_iou_4s", "log_likelihood"} <= metrics
   else:
     assert "count_accuracy" in metrics and "mask_iou_4s" not in metrics
@@ -83,7 +88,7 @@ def test_the_served_model_says_what_the_model_says(trained):
   served = module.serving_default(images=tf.constant(images))
   told = made.predict(model, images)["fall_probability"]
   np.testing.assert_allclose(served["fall_probability"], told, rtol=1e-3, atol=1e-5)
-  if made.model is _NETWORK:
+  if made.model is not _WINDOWS:
     np.testing.assert_allclose(tf.reduce_sum(served["mask_probabilities"], -1), 1.0, rtol=1e-4)
     np.testing.assert_array_equal(served["masks"], tf.argmax(served["mask_probabilities"], -1))
     assert served["film_strip"].shape[1:] == (56, 224, 3)

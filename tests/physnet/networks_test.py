@@ -226,3 +226,14 @@ def test_a_plain_keras_model_is_saved_and_loaded(tmp_path):
   model.save(tmp_path / "model.keras")
   again = tf.keras.models.load_model(tmp_path / "model.keras")
   tf.nest.map_structure(np.testing.assert_array_equal, model(x), again(x))
+
+
+@pytest.mark.parametrize("side", [9, 12, 14])
+def test_masks_have_the_size_that_is_asked_for_whatever_the_map(side):
+  head = networks.MaskHead(n_classes=3, n_times=2, coarse=4, filters=(4, 4), size=56)
+  assert head(tf.zeros([1, side, side, 2])).shape == (1, 56, 56, 2, 3)
+
+
+def test_a_size_that_can_not_be_halved_is_refused():
+  with pytest.raises(ValueError, match="size is 54; 2 upsamplings need a multiple of 4"):
+    networks.MaskHead(filters=(4, 4), size=54)

@@ -1,11 +1,15 @@
-"""Tests of PhysNet and its siblings that see the whole image."""
+"""Tests of PhysNet and its siblings that see the whole image, or one crop of the tower."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from garden.core import config
+from garden.core import run
+from garden.physnet import crop
 from garden.physnet import data
 from garden.physnet import settings
+from garden.physnet import windows
 from garden.physnet.physnet import PhysNet
 
 _SMALL = dict(filters=(8, 8, 16), squeeze=4, units=16, coarse=8, mask_filters=(8, 8, 8))
@@ -104,10 +108,60 @@ def test_it_trains_in_mixed_precision(towers):
 
 
 def test_deepmask_and_physnet_of_the_table_have_as_many_parameters():
-  def count(**network):
-    model = PhysNet(settings.Network(**network), settings.Recipe(), image_size=112)
-    model(tf.zeros([1, 112, 112, 3]))
+  def count(name):
+    config.load([f"physnet/{name}.gin"])
+    network = run.Run().experiment.model
+    model = PhysNet(network, settings.Recipe())
+    model(tf.zeros([1, 168, 168, 3]))
     return sum(int(np.prod(v.shape)) for v in model.trainable_variables)
-  physnet = count()
-  deepmask = count(masks="low_rank", squeeze=38, rank=32, coarse_size=28, mask_squeeze=16)
+  physnet, deepmask = count("physnet"), count("deepmask")
   assert abs(deepmask - physnet) / physnet < 0.01
+
+
+@pytest.fixture
+def cropped():
+  """A network that sees a crop of 48x32 px, 10 px a block."""
+  tf.keras.utils.set_random_seed(0)
+  view = settings.Crop(size=(48, 32), pixels_per_block=10.0, segment_size=64)
+  model = PhysNet(settings.Network(crop=view, filters=(8, 8, 16), squeeze=4, units=16, coarse=8,
+                                   mask_filters=(8, 8)), settings.Recipe(), steps=40)
+  model(tf.zeros([1, 64, 64, 3]))
+  model.compile()
+  model.optimizer.build(model.trainable_variables)
+  return model
+
+
+def test_a_crop_gives_masks_of_the_whole_image(cropped):
+  outputs = cropped(tf.random.stateless_uniform([2, 64, 64, 3], [0, 1]))
+  assert outputs["fall"].shape == (2,) and outputs["masks"].shape == (2, 56, 56, 4, 5)
+  assert outputs["segments"].shape == (2, 64, 64, 5) and outputs["crop"].shape == (2, 4)
+
+
+def test_what_is_far_from_the_crop_does_not_change_the_fall(cropped, towers):
+  batch = next(iter(data.in_order(towers, 4)))
+  place = tf.constant([[0.3, 0.3, 0.7, 0.6]] * 4)
+  outside = tf.pad(tf.zeros([4, 32, 24, 3]), [[0, 0], [16, 16], [18, 22], [0, 0]],
+                   constant_values=0.5)
+  before = cropped.look(batch["image"], place)["fall"]
+  after = cropped.look(batch["image"] + outside, place)["fall"]
+  np.testing.assert_allclose(before, after, atol=1e-5)
+
+
+def test_training_on_crops_lowers_the_loss_and_teaches_the_segmenter(cropped, towers):
+  history = cropped.fit(data.batches(towers.take(np.arange(16)), 16, 0)(0), steps_per_epoch=10,
+                        epochs=4, verbose=0).history
+  assert history["loss"][-1] < 0.8 * history["loss"][0]
+  assert history["segment_loss"][-1] < 0.8 * history["segment_loss"][0]
+
+
+def test_training_cuts_at_the_true_boxes_and_use_at_the_segmenters(cropped, towers):
+  batch = next(iter(data.in_order(towers, 4)))
+  truth = crop.place(batch["boxes"], batch["present"], (48, 32), 10.0)
+  terms, _ = cropped.losses_of(batch, training=False)
+  fall = cropped.look(batch["image"], truth)["fall"]
+  expected = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(batch["fall"], tf.float32), fall)
+  assert float(terms["fall_loss"]) == pytest.approx(float(tf.reduce_mean(expected)), rel=1e-4)
+  used = cropped(batch["image"])["crop"]
+  boxes, present = windows.boxes_of_masks(
+      tf.argmax(cropped.segmenter(batch["image"]), -1), 5)
+  np.testing.assert_allclose(used, crop.place(boxes, present, (48, 32), 10.0), atol=1e-5)
