@@ -27,18 +27,22 @@ def _commands(page):
 
 @pytest.fixture
 def photographs(tmp_path, monkeypatch):
-  """A folder to be in, with images of two kinds: `photos`; by class in `source` and `few`."""
+  """A folder to be in, with images of two kinds: `photos`; by class in `source` and `few`.
+
+  `my_towers` has some of them with labels of what falls.
+  """
   monkeypatch.chdir(tmp_path)
   rng = np.random.default_rng(0)
-  folders = ["photos", "many", "source/ramp", "source/wall", "few/slope", "few/step"]
+  folders = ["photos", "many", "source/ramp", "source/wall", "few/slope", "few/step", "my_towers"]
   for name in folders:
     (tmp_path / name).mkdir(parents=True)
   ramp = np.linspace(0, 255, 32)
   for number in range(12):
     image = np.tile(ramp, (32, 1)) if number % 2 else np.tile(ramp[:, None], (1, 32))
     noisy = np.clip(image + rng.normal(0, 8, image.shape), 0, 255)
-    for name in ("photos", "many", *(folders[2 + number % 2::2])):
+    for name in ("photos", "many", "my_towers", *(folders[2 + number % 2:6:2])):
       Image.fromarray(noisy.astype(np.uint8)).save(tmp_path / name / f"{number:02}.png")
+  (tmp_path / "my_towers/labels.csv").write_text("image,fall,count\n00.png,1,2\n01.png,0,\n")
   return tmp_path
 
 
