@@ -104,24 +104,43 @@ def scatter(values, valid):
   return tf.scatter_nd(tf.cast(tf.where(valid), tf.int32), values, shape)
 
 
-def boxes_of_masks(masks, n_classes, least=12):
+def solid(hot, size=5):
+  """Opening by reconstruction: what is too small or too thin to hold a square is taken away.
+
+  The map is eroded by a square; what is left grows again, inside the map.
+
+  Args:
+    hot: `[b, h, w, k]` float, 0 and 1.
+    size: side of the square, odd; 1 takes nothing away.
+
+  Returns:
+    `[b, h, w, k]` float, 0 and 1, within `hot`.
+
+  Example:
+    clean = solid(tf.one_hot(masks, 5))
+  """
+  grown = -tf.nn.max_pool2d(-hot, size, 1, "SAME")
+  for _ in range(size):
+    grown = hot * tf.nn.max_pool2d(grown, 3, 1, "SAME")
+  return grown
+
+
+def boxes_of_masks(masks, n_classes):
   """Boxes of the colour classes in a segmentation.
 
   Args:
     masks: `[b, h, w]` int, 0 background.
     n_classes: number of classes, background included.
-    least: pixels below which a class isn't there.
 
   Returns:
-    `(boxes [b, n_classes - 1, 4], present [b, n_classes - 1])`; rows and columns that hold a
-    single pixel of a class are left out of its box, and a class with no others isn't there.
+    `(boxes [b, n_classes - 1, 4], present [b, n_classes - 1])`; specks and thin lines are left
+    out (`solid`), and a class with nothing else isn't there.
   """
-  hot = tf.one_hot(masks, n_classes, dtype=tf.float32)[..., 1:]
-  present = tf.reduce_sum(hot, axis=[1, 2]) >= least
+  hot = solid(tf.one_hot(masks, n_classes, dtype=tf.float32)[..., 1:])
+  present = tf.reduce_any(hot > 0.0, axis=[1, 2])
   spans = []
   for axis in (2, 1):  # what is summed over; the other one is left
-    some = tf.cast(tf.reduce_sum(hot, axis=axis) >= 2.0, tf.float32)  # [b, length, K]
-    present &= tf.reduce_any(some > 0.0, axis=1)
+    some = tf.reduce_max(hot, axis=axis)  # [b, length, K]
     length = tf.shape(some)[1]
     first = tf.argmax(some, axis=1, output_type=tf.int32)
     last = length - tf.argmax(some[:, ::-1], axis=1, output_type=tf.int32)

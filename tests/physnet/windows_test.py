@@ -105,7 +105,7 @@ def test_scatter_undoes_boolean_mask():
 
 def _mask():
   mask = np.zeros([2, 20, 10], np.int32)
-  mask[0, 4:10, 2:5] = 1
+  mask[0, 4:10, 0:5] = 1
   mask[0, 10:20, 5:10] = 3
   mask[1, 0:5, 0:10] = 2
   return mask
@@ -114,7 +114,7 @@ def _mask():
 def test_boxes_of_painted_masks():
   boxes, present = windows.boxes_of_masks(tf.constant(_mask()), 5)
   assert present.numpy().tolist() == [[True, False, True, False], [False, True, False, False]]
-  np.testing.assert_allclose(boxes[0, 0], [0.2, 0.2, 0.5, 0.5], rtol=1e-6)
+  np.testing.assert_allclose(boxes[0, 0], [0.2, 0.0, 0.5, 0.5], rtol=1e-6)
   np.testing.assert_allclose(boxes[0, 2], [0.5, 0.5, 1.0, 1.0], rtol=1e-6)
   np.testing.assert_allclose(boxes[1, 1], [0.0, 0.0, 0.25, 1.0], rtol=1e-6)
 
@@ -131,11 +131,27 @@ def test_single_pixels_of_noise_are_left_out_of_a_box():
                                 windows.boxes_of_masks(tf.constant(clean), 5)[0])
 
 
-@pytest.mark.parametrize("pixels, there", [(11, False), (12, True)])
-def test_a_class_of_too_few_pixels_is_not_there(pixels, there):
-  mask = np.zeros([1, 8, 8], np.int32)
-  mask[0, :3].reshape(-1)[:pixels] = 1
+@pytest.mark.parametrize("height, there", [(4, False), (5, True)])
+def test_a_class_too_thin_for_the_square_is_not_there(height, there):
+  mask = np.zeros([1, 20, 20], np.int32)
+  mask[0, 6:6 + height, 3:17] = 1
   assert windows.boxes_of_masks(tf.constant(mask), 2)[1].numpy().tolist() == [[there]]
+
+
+def test_a_speck_far_away_does_not_widen_a_box():
+  mask = np.zeros([1, 40, 40], np.int32)
+  mask[0, 20:30, 20:30] = 1
+  mask[0, 2:6, 2:6] = 1
+  boxes, _ = windows.boxes_of_masks(tf.constant(mask), 2)
+  np.testing.assert_allclose(boxes[0, 0], [0.5, 0.5, 0.75, 0.75])
+
+
+def test_what_is_solid_keeps_its_corners():
+  y, x = np.mgrid[:31, :31]
+  diamond = (np.abs(y - 15) + np.abs(x - 15) <= 10).astype(np.float32)
+  found = windows.solid(tf.constant(diamond[None, ..., None])).numpy()[0, ..., 0]
+  assert found.sum() >= diamond.sum() - 8 and (found <= diamond).all()
+  assert found[15, 5] == found[5, 15] == 1.0  # the tips
 
 
 def test_noise_alone_is_no_block():
