@@ -100,10 +100,10 @@ class Photometric(tf.Module):
     with contextlib.redirect_stdout(io.StringIO()):  # KerasCV says which Keras it found
       import keras_cv
     layers, span = keras_cv.layers, (0, 255)
-    # Classes are colours: a hue turned by more than half of what is between red and yellow (.13 of
-    # the circle) would be the other one. A factor of 1 is half a turn.
+    # A hue factor of 1 is half a turn. Classes are colours, and red and yellow are .13 of a turn
+    # apart: from strength .26 on one may become the other.
     self._factors = [_factor(keras_cv, low, high) for low, high in (
-        (0.0, 0.25 * strength), (0.5 - 0.4 * strength, 0.5 + 0.3 * strength),
+        (0.0, 0.5 * strength), (0.5 - 0.4 * strength, 0.5 + 0.3 * strength),
         (-0.4 * strength, 0.4 * strength), (1.0 - 0.6 * strength, 1.0 + 0.6 * strength))]
     hue, saturation, brightness, contrast = self._factors
     first = 4 * seed + 1  # KerasCV takes seed 0 for none, and then a generator that all share
