@@ -7,10 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from garden.core import checks
-from garden.core import experiment as experiment_lib
 from garden.core import export as export_lib
 from garden.core import report as report_lib
-from garden.datasets import order
 from garden.datasets import photo_folder
 from garden.physnet import data as data_lib
 from garden.physnet import metrics
@@ -22,7 +20,6 @@ from garden.physnet.physnet import PhysNet
 from garden.physnet.windows_model import PhysNetWindows
 from garden.worlds.towers import scene
 
-_BATCH = 50  # towers of a forward pass outside of training
 _COLORS = 4  # classes of the towers of up to four blocks
 _PALETTE = [(0.93, 0.92, 0.90), *scene.BASE_COLORS[:_COLORS].tolist()]  # of film strips
 
@@ -53,23 +50,17 @@ class BlockTowers(streams.TowersExperiment):
 
   def __init__(self, train, test, model, recipe, validation=None, photos=None, image_size=112,
                steps=1000, batch_size=32, test_names=("",), seed=0):
-    checks.check_count("steps", steps, 1)
-    checks.check_count("batch_size", batch_size, 1)
     checks.check_count("image_size", image_size, 32)
     kinds = (settings_lib.Network, settings_lib.Windows)
     if not isinstance(model, kinds):
       raise ValueError(f"model is {model!r}; it must be physnet.Network or physnet.Windows")
     if photos:
       photo_folder.rows(photos)  # a mistake in labels.csv is told before training
-    super().__init__(train, test, test_names, validation)
+    super().__init__(train, test, test_names, validation, steps, batch_size, seed)
     self.model = model
     self.recipe = recipe
     self.photos = photos
     self.image_size = image_size
-    self.steps = steps
-    self.batch_size = batch_size
-    self.seed = seed
-    self._graphs = {}
 
   def build_model(self):
     """PhysNet, a sibling of it, or the windows' model, compiled and built."""
@@ -89,15 +80,6 @@ class BlockTowers(streams.TowersExperiment):
     model.optimizer.build(model.trainable_variables)
     return model
 
-  def datasets(self):
-    """One stage: `train`."""
-    validation = None
-    if self.validation is not None:
-      validation = data_lib.in_order(self.validation.load(), _BATCH)
-    return experiment_lib.Data(
-        stages=[experiment_lib.Stage("train", self.steps, data_lib.batches(
-            self.train_towers, self.batch_size, self.seed))], validation=validation)
-
   @functools.cached_property
   def photographs(self):
     """The photographs, at the size of the towers' pictures; read once."""
@@ -105,16 +87,9 @@ class BlockTowers(streams.TowersExperiment):
 
   # What a trained model says.
 
-  def predict(self, model, images):
-    """`model.predict_towers` of images `[n, s, s, 3]` in [0, 1], as arrays."""
-    graph = self._graph(model)
-    parts = [graph(tf.constant(images[i:i + _BATCH])) for i in range(0, len(images), _BATCH)]
-    return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
-
-  def _graph(self, model):
-    if id(model) not in self._graphs:
-      self._graphs[id(model)] = tf.function(model.predict_towers, reduce_retracing=True)
-    return self._graphs[id(model)]
+  def told(self, model, images):
+    """`model.predict_towers` of images `[b, s, s, 3]` in [0, 1]."""
+    return model.predict_towers(images)
 
   def measure(self, model, towers):
     """What the rows and the figures are made of, tower by tower.
@@ -127,8 +102,8 @@ class BlockTowers(streams.TowersExperiment):
       Dict of arrays: `fall`, `probability`, `count`, `margin` `[N]`, and where there are
       masks `iou` and `log_likelihood` `[N, T]`.
     """
-    graph, found = self._graph(model), []
-    for batch in data_lib.in_order(towers, _BATCH):
+    graph, found = self.graph(model), []
+    for batch in data_lib.in_order(towers, streams.BATCH):
       outputs = graph(batch["image"])
       row = {"probability": outputs["fall_probability"].numpy()}
       if "mask_logits" in outputs:
@@ -163,11 +138,6 @@ class BlockTowers(streams.TowersExperiment):
     return {"tower": list(range(len(found["fall"]))),
             "fall_probability": [f"{p:.4f}" for p in found["probability"]],
             "fall": found["fall"].tolist(), "blocks": found["count"].tolist()}
-
-  def sample_images(self):
-    """Twenty test towers, evenly spread."""
-    towers = self.test_towers[0]
-    return data_lib.images_of(towers, order.evenly(len(towers), 20))
 
   def signatures(self, model):
     """Image -> probability of falling; masks at four times and as a picture, or boxes."""

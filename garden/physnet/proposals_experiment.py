@@ -1,14 +1,11 @@
 """The glue between DeepMask itself and the binaries: blocks found in pictures of towers."""
 
-import functools
-
 import gin
 import matplotlib.figure
 import numpy as np
 import tensorflow as tf
 
 from garden.core import checks
-from garden.core import experiment as experiment_lib
 from garden.core import export as export_lib
 from garden.core import report as report_lib
 from garden.datasets import order
@@ -19,7 +16,6 @@ from garden.physnet import proposals
 from garden.physnet import report
 from garden.physnet import streams
 
-_BATCH = 50  # towers of a forward pass outside of training
 _FOUND = 0.5  # IoU from which a block counts as found
 _TEST_SEED = (2, 0)  # of the test patches: the same ones for every model
 _GREEN, _ACCENT = "#2f6b4f", "#b3402f"
@@ -60,13 +56,12 @@ class Proposals(streams.TowersExperiment):
                object_sizes=(0.187, 0.264), grid_step=1 / 7, most=8, overlap=0.5,
                least_score=0.5, proposal_towers=100, score_units=(128, 256), alternate=True,
                score_weight=1 / 32, steps=1000, batch_size=16, test_names=("",), seed=0):
-    for name, value in (("steps", steps), ("batch_size", batch_size), ("most", most),
-                        ("proposal_towers", proposal_towers)):
+    for name, value in (("most", most), ("proposal_towers", proposal_towers)):
       checks.check_count(name, value, 1)
     for name, value in (("overlap", overlap), ("least_score", least_score)):
       checks.check_number(name, value, most=1.0)
     checks.check_number("score_weight", score_weight)
-    super().__init__(train, test, test_names, validation)
+    super().__init__(train, test, test_names, validation, steps, batch_size, seed)
     self.model = model
     self.recipe = recipe
     self.patches = patches
@@ -77,11 +72,7 @@ class Proposals(streams.TowersExperiment):
     self.score_units = tuple(score_units)
     self.alternate = alternate
     self.score_weight = score_weight
-    self.steps = steps
-    self.batch_size = batch_size
-    self.seed = seed
     self.places = proposals.grid(object_sizes, grid_step)
-    self._graphs = {}
 
   def build_model(self):
     """`DeepMask`, compiled and built."""
@@ -96,30 +87,12 @@ class Proposals(streams.TowersExperiment):
     model.optimizer.build(model.trainable_variables)
     return model
 
-  def datasets(self):
-    """One stage: `train`."""
-    validation = None
-    if self.validation is not None:
-      validation = data_lib.in_order(self.validation.load(), _BATCH)
-    return experiment_lib.Data(
-        stages=[experiment_lib.Stage("train", self.steps, data_lib.batches(
-            self.train_towers, self.batch_size, self.seed))], validation=validation)
-
   # What a trained model says.
 
-  def propose(self, model, images):
+  def told(self, model, images):
     """`proposals.propose` with this experiment's settings; images `[b, s, s, 3]` in [0, 1]."""
     return proposals.propose(model, images, self.places, self.patches.size, self.most,
                              self.overlap, self.least_score)
-
-  def predict(self, model, images):
-    """`propose` of images `[n, s, s, 3]`, as arrays."""
-    if id(model) not in self._graphs:
-      self._graphs[id(model)] = tf.function(
-          functools.partial(self.propose, model), reduce_retracing=True)
-    graph = self._graphs[id(model)]
-    parts = [graph(tf.constant(images[i:i + _BATCH])) for i in range(0, len(images), _BATCH)]
-    return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
 
   def measure_patches(self, model, towers):
     """Mask IoU and score accuracy of patches of all towers, always the same patches.
@@ -133,7 +106,7 @@ class Proposals(streams.TowersExperiment):
     """
     look = tf.function(model, reduce_retracing=True)
     iou, right = [], []
-    for number, batch in enumerate(data_lib.in_order(towers, _BATCH)):
+    for number, batch in enumerate(data_lib.in_order(towers, streams.BATCH)):
       seed = tf.random.experimental.stateless_fold_in(tf.constant(_TEST_SEED), number)
       found = patches_lib.sample(batch, seed, self.patches)
       logits = look(found["image"])
@@ -185,15 +158,10 @@ class Proposals(streams.TowersExperiment):
     return {"tower": list(range(len(found["count"]))), "blocks": found["count"].tolist(),
             "proposals": found["found"].tolist(), "recalled": found["recalled"].tolist()}
 
-  def sample_images(self):
-    """Twenty test towers, evenly spread."""
-    towers = self.test_towers[0]
-    return data_lib.images_of(towers, order.evenly(len(towers), 20))
-
   def signatures(self, model):
     """Image -> `boxes` `[b, most, 4]`, `scores` `[b, most]`, 0 where there is none, `count`."""
     def outputs(images):
-      found = self.propose(model, images)
+      found = self.told(model, images)
       return {"boxes": found["boxes"], "scores": found["scores"],
               "count": tf.reduce_sum(tf.cast(found["valid"], tf.int32), axis=1)}
     module = tf.Module()  # the layers alone, as in `experiment`
