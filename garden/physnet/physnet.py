@@ -78,7 +78,16 @@ class PhysNet(model_lib.GardenModel):
     return {"segments": segments, "crop": place, **self.look(images, place, training)}
 
   def look(self, images, place, training=False):
-    """What trunk and heads say of images, or of the crops at `place` `[b, 4]` of them."""
+    """What trunk and heads say of images, or of one crop of each.
+
+    Args:
+      images: `[b, h, w, 3]` in [0, 1].
+      place: `[b, 4]` boxes to cut out, or None for the images as they are.
+      training: whether batch norm learns.
+
+    Returns:
+      Dict of `fall` and `margin` `[b]`, `poses` `[b, w, 6]`, `masks` `[b, m, m, t, n_classes]`.
+    """
     if place is not None:
       images = crop.resample(images, place, self.crop.size, outside=0.5)
     last = self.trunk(images, training=training)[-1]

@@ -17,41 +17,54 @@ MASKS = ("convolutional", "low_rank", "none")
 FALL_HEADS = ("layout", "pool")
 
 
-@gin.register(module="physnet")
 @dataclasses.dataclass(frozen=True)
-class Crop:
-  """One crop of the tower, found by a small colour segmenter; see `crop.py`.
+class Segmented:
+  """What crops and windows share: a small colour segmenter finds the blocks.
 
   Attributes:
-    size: (height, width) of the crop in pixels.
-    pixels_per_block: scale of the crop.
+    pixels_per_block: scale of what is cut out.
     box_noise: standard deviation of the boxes' sides in training, in shares of the image;
       what the segmenter's boxes are off by.
     segment_size: side of the image that the segmenter sees.
-    segment_share: share of a batch that the segmenter learns from.
+    segment_share: share of a batch that the segmenter learns from; it is soon good enough.
     segment_weight: of the segmenter's cross-entropy.
-    map_size: side of the map of the whole image that the mask branch starts from.
   """
 
-  size: Sequence[int] = (96, 64)
-  pixels_per_block: float = 20.0
+  pixels_per_block: float = 24.0
   box_noise: float = 0.008
   segment_size: int = 84
   segment_share: float = 0.25
   segment_weight: float = 1.0
-  map_size: int = 14
 
   def __post_init__(self):
-    if len(self.size) != 2:
-      raise ValueError(f"size is {self.size!r}; give (height, width)")
-    for side in self.size:
-      checks.check_count("size", side, 16)
     checks.check_count("segment_size", self.segment_size, 16)
-    checks.check_count("map_size", self.map_size, 1)
     checks.check_positive("pixels_per_block", self.pixels_per_block)
     checks.check_positive("segment_share", self.segment_share, most=1)
     for name in ("box_noise", "segment_weight"):
       checks.check_number(name, getattr(self, name))
+
+
+@gin.register(module="physnet")
+@dataclasses.dataclass(frozen=True)
+class Crop(Segmented):
+  """One crop of the tower; see `crop.py`.
+
+  Attributes:
+    size: (height, width) of the crop in pixels.
+    map_size: side of the map of the whole image that the mask branch starts from.
+  """
+
+  pixels_per_block: float = 20.0
+  size: Sequence[int] = (96, 64)
+  map_size: int = 14
+
+  def __post_init__(self):
+    super().__post_init__()
+    if len(self.size) != 2:
+      raise ValueError(f"size is {self.size!r}; give (height, width)")
+    for side in self.size:
+      checks.check_count("size", side, 16)
+    checks.check_count("map_size", self.map_size, 1)
 
 
 @gin.register(module="physnet")
@@ -191,37 +204,23 @@ class Recipe:
 
 @gin.register(module="physnet")
 @dataclasses.dataclass(frozen=True)
-class Windows:
+class Windows(Segmented):
   """The form with one shared network per pair of neighbouring blocks.
 
   Attributes:
     filters: of the windows' trunk.
     size: side of a window in pixels.
-    pixels_per_block: scale of the windows.
-    box_noise: standard deviation of the boxes' sides in training, in shares of the image;
-      what the segmenter's boxes are off by.
-    segment_size: side of the image that the segmenter sees.
-    segment_share: share of a batch that the segmenter learns from; it is soon good enough, and
-      costs as much as a window.
-    segment_weight: of the segmenter's cross-entropy.
     interface_weight: of each interface's fall loss.
     mask_weight: of the windows' masks.
   """
 
   filters: Sequence[int] = (24, 48, 96)
   size: int = 64
-  pixels_per_block: float = 24.0
-  box_noise: float = 0.008
-  segment_size: int = 84
-  segment_share: float = 0.25
-  segment_weight: float = 1.0
   interface_weight: float = 0.5
   mask_weight: float = 0.3
 
   def __post_init__(self):
+    super().__post_init__()
     checks.check_count("size", self.size, 16)
-    checks.check_count("segment_size", self.segment_size, 16)
-    checks.check_positive("pixels_per_block", self.pixels_per_block)
-    checks.check_positive("segment_share", self.segment_share, most=1)
-    for name in ("box_noise", "segment_weight", "interface_weight", "mask_weight"):
+    for name in ("interface_weight", "mask_weight"):
       checks.check_number(name, getattr(self, name))
