@@ -59,15 +59,19 @@ class ResidualBlock(tf.keras.layers.Layer):
     """Projects the shortcut only where the shape changes."""
     if self.stride != 1 or input_shape[-1] != self.filters:
       self.shortcut = tf.keras.layers.Conv2D(
-          self.filters, 1, strides=self.stride, padding="same", use_bias=False,
-          kernel_initializer="he_normal", dtype=self.dtype_policy)
+          self.filters, 1, use_bias=False, kernel_initializer="he_normal",
+          dtype=self.dtype_policy)
     super().build(input_shape)
 
   def call(self, x, training=None):
     """`[b, h, w, c]` -> `[b, h / stride, w / stride, filters]`."""
     y = tf.nn.relu(self.norms[0](self.first(x), training=training))
     y = self.norms[1](self.second(y), training=training)
-    return tf.nn.relu(y + (x if self.shortcut is None else self.shortcut(x)))
+    if self.shortcut is not None:
+      # Every other pixel, then 1x1: the same numbers as a 1x1 convolution with stride 2, whose
+      # gradient in oneDNN writes out of bounds on CPUs without AVX-512 (TensorFlow 2.15).
+      x = self.shortcut(x[:, ::self.stride, ::self.stride])
+    return tf.nn.relu(y + x)
 
   def get_config(self):
     """The arguments of the constructor."""
@@ -125,7 +129,10 @@ class Trunk(tf.keras.layers.Layer):
 
 @tf.keras.utils.register_keras_serializable(package="garden")
 class LayoutHead(tf.keras.layers.Layer):
-  """A map to a vector that knows where things are: 1x1 convolution, flatten, dense, ReLU.
+  """A map to a vector that knows where things are: 1x1 convolution, flatten, dense.
+
+  Batch norm after the convolution and a leak in the last ReLU keep the large first gradients of
+  pose targets from switching all units off for good, which they did in some runs.
 
   Args:
     squeeze: channels after the 1x1 convolution.
@@ -140,14 +147,17 @@ class LayoutHead(tf.keras.layers.Layer):
     super().__init__(**kwargs)
     self.squeeze, self.units = int(squeeze), int(units)
     self.convolution = tf.keras.layers.Conv2D(
-        self.squeeze, 1, activation="relu", kernel_initializer="he_normal",
+        self.squeeze, 1, use_bias=False, kernel_initializer="he_normal",
         dtype=self.dtype_policy)
+    self.norm = normalization(self.dtype_policy)
     self.flatten = tf.keras.layers.Flatten()
-    self.dense = tf.keras.layers.Dense(self.units, activation="relu", dtype=self.dtype_policy)
+    self.dense = tf.keras.layers.Dense(self.units, activation=tf.nn.leaky_relu,
+                                       dtype=self.dtype_policy)
 
-  def call(self, x):
+  def call(self, x, training=None):
     """`[b, h, w, c]` -> `[b, units]`."""
-    return self.dense(self.flatten(self.convolution(x)))
+    x = tf.nn.relu(self.norm(self.convolution(x), training=training))
+    return self.dense(self.flatten(x))
 
   def get_config(self):
     """The arguments of the constructor."""

@@ -91,7 +91,7 @@ class PhysNet(model_lib.GardenModel):
     if place is not None:
       images = crop.resample(images, place, self.crop.size, outside=0.5)
     last = self.trunk(images, training=training)[-1]
-    h = self.fall_head(last)
+    h = self.fall_head(last, training=training)
     outputs = {"fall": self.fall_logit(h)[:, 0], "margin": self.margin_out(h)[:, 0],
                "poses": tf.reshape(self.poses_out(h), [-1, self.n_interfaces, 6])}
     if self.mask_head is not None:

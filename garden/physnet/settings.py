@@ -125,7 +125,7 @@ class Network:
   def build_fall_head(self):
     """Makes what turns the last map into a vector."""
     if self.fall_head == "pool":
-      return tf.keras.layers.GlobalAveragePooling2D()
+      return tf.keras.Sequential([tf.keras.layers.GlobalAveragePooling2D()])  # takes `training`
     return networks.LayoutHead(self.squeeze, self.units)
 
   def build_mask_head(self, n_classes, n_times, size):

@@ -229,7 +229,7 @@ class WindowNet(tf.keras.layers.Layer):
     self.trunk = networks.Trunk(self.filters, **policy)
     self.layout = networks.LayoutHead(48, 256, **policy)
     self.place = tf.keras.layers.Dense(32, activation="relu", **policy)
-    self.dense = tf.keras.layers.Dense(128, activation="relu", **policy)
+    self.dense = tf.keras.layers.Dense(128, activation=tf.nn.leaky_relu, **policy)
     self.poses = tf.keras.layers.Dense(6, **policy)
     self.lateral = tf.keras.layers.Conv2D(48, 1, activation="relu", **policy)
     self.upsample = tf.keras.layers.UpSampling2D(2, interpolation="bilinear")
@@ -241,7 +241,8 @@ class WindowNet(tf.keras.layers.Layer):
     n = tf.shape(inputs["windows"])[0]
     cut, context_ = (_not_empty(inputs[name]) for name in ("windows", "context"))
     fine, coarse = self.trunk(cut, training=training)
-    h = self.dense(tf.concat([self.layout(coarse), self.place(context_)], axis=-1))
+    seen = self.layout(coarse, training=training)
+    h = self.dense(tf.concat([seen, self.place(context_)], axis=-1))
     # Bilinear upsampling gives float32, whatever it takes.
     finer = tf.cast(self.upsample(self.lateral(coarse)), fine.dtype)
     mixed = self.mix(tf.concat([fine, finer], axis=-1))

@@ -108,9 +108,17 @@ def test_training_moves_the_averages_and_inference_does_not():
   assert all((a != b.numpy()).any() for a, b in zip(before, trunk.non_trainable_variables))
 
 
-def test_the_layout_head_gives_a_vector_at_least_0():
-  found = networks.LayoutHead(3, 7)(_images(2, 4, 5) - 0.5).numpy()
-  assert found.shape == (2, 7) and found.min() >= 0.0
+def test_the_layout_head_learns_on_after_its_biases_were_thrown_far_down():
+  head = networks.LayoutHead(3, 7)
+  x = _images(2, 4, 5) - 0.5
+  assert head(x).shape == (2, 7)
+  head.dense.bias.assign([-100.0] * 7)  # a ReLU would be 0 here, and its gradient too
+  with tf.GradientTape() as tape:
+    vector = head(x, training=True)
+    loss = tf.reduce_sum(vector * tf.range(1.0, 8.0))
+  assert (vector.numpy() < 0.0).all()
+  for gradient in tape.gradient(loss, [head.convolution.kernel, head.dense.kernel]):
+    assert np.abs(gradient.numpy()).max() > 0.0
 
 
 def test_the_layout_head_knows_where_things_are():
