@@ -9,6 +9,7 @@ import tensorflow as tf
 
 #: Signs of the pose targets in a mirror: across, depth, (cos, sin) of both blocks.
 _MIRRORED_POSE = (-1.0, 1.0, 1.0, -1.0, 1.0, -1.0)
+_MOST_CLASSES = 6  # colours of blocks
 
 
 def flip(batch, flipped):
@@ -57,6 +58,36 @@ def light(images, seed, gain, offset):
   return images * factor + shift
 
 
+def repaint(images, segments, seed, strength=1.0):
+  """Multiplies the background, and each block, by a gain a channel: other paint, other light.
+
+  At strength 1 channels of the background are multiplied by .3 to 1.5, blocks by .4 to 1.4 and
+  their channels by .75 to 1.25 on top of it.
+
+  Args:
+    images: `[b, h, w, 3]` float32 in [0, 1].
+    segments: `[b, h, w]` int, colour classes, 0 background.
+    seed: `[2]` int32.
+    strength: in [0, 1]; 0 leaves the images as they are.
+
+  Returns:
+    `[b, h, w, 3]` float32, not clipped.
+
+  Example:
+    repaint(images, segments, tf.constant([0, 1]))
+  """
+  fold = tf.random.experimental.stateless_fold_in
+  n = tf.shape(images)[0]
+
+  def gain(number, shape, less, more):
+    return tf.random.stateless_uniform([n, *shape], fold(seed, number), 1.0 - less * strength,
+                                       1.0 + more * strength)
+
+  background = gain(0, (1, 3), 0.7, 0.5)
+  blocks = gain(1, (_MOST_CLASSES, 1), 0.6, 0.4) * gain(2, (_MOST_CLASSES, 3), 0.25, 0.25)
+  return images * tf.gather(tf.concat([background, blocks], axis=1), segments, batch_dims=1)
+
+
 def augment(batch, seed, recipe):
   """The view of a batch that a training step sees.
 
@@ -73,6 +104,8 @@ def augment(batch, seed, recipe):
     count = tf.shape(batch["image"])[0]
     batch = flip(batch, tf.random.stateless_uniform([count], fold(seed, 0)) < 0.5)
   images = light(batch["image"], fold(seed, 1), recipe.gain, recipe.offset)
+  if recipe.repaint:
+    images = repaint(images, batch["segments"], fold(seed, 5), recipe.repaint)
   if recipe.noise:
     images += recipe.noise * tf.random.stateless_normal(tf.shape(images), fold(seed, 2))
   return {**batch, "image": tf.clip_by_value(images, 0.0, 1.0)}
@@ -136,6 +169,30 @@ def _factor(keras_cv, low, high):
   return SeededFactor()
 
 
-def photometric(strength, seed=0):
-  """`Photometric`, or None at strength 0."""
-  return Photometric(strength, seed) if strength else None
+class Views(tf.Module):
+  """The views of a recipe: `augment`, and KerasCV's colours on all of it or on the background.
+
+  Args:
+    recipe: `settings.Recipe`.
+    seed: of the KerasCV layers' generators.
+
+  Example:
+    batch = Views(settings.Recipe(photometric=0.25))(batch, seed=tf.constant([0, 1]))
+  """
+
+  def __init__(self, recipe, seed=0):
+    super().__init__()
+    self.recipe = recipe
+    self.all = Photometric(recipe.photometric, seed) if recipe.photometric else None
+    self.background = Photometric(recipe.background, seed + 1) if recipe.background else None
+
+  def __call__(self, batch, seed):
+    """A batch of `data.batches` -> the batch with its view; seed `[2]` int32, of the step."""
+    fold = tf.random.experimental.stateless_fold_in
+    batch = augment(batch, seed, self.recipe)
+    if self.all is not None:
+      batch["image"] = self.all(batch["image"], fold(seed, 4))
+    if self.background is not None:
+      batch["image"] = tf.where(batch["segments"][..., tf.newaxis] > 0, batch["image"],
+                                self.background(batch["image"], fold(seed, 6)))
+    return batch

@@ -100,7 +100,7 @@ class DeepMask(model_lib.GardenModel):
     self.mask_head = deepmask.LowRankMaskHead(
         patches.mask_size, network.rank, network.coarse_size, network.mask_squeeze)
     self.score_head = SeededScoreHead(score_units, dropout)
-    self.photometric = augment.photometric(recipe.photometric, seed)
+    self.views = augment.Views(recipe, seed)
     self.add_trackers(*_LOGGED)
 
   def call(self, images, training=False):
@@ -140,9 +140,7 @@ class DeepMask(model_lib.GardenModel):
     """
     seed = self.step_seed()
     fold = tf.random.experimental.stateless_fold_in
-    batch = augment.augment(batch, fold(seed, 0), self.recipe)
-    if self.photometric is not None:
-      batch = {**batch, "image": self.photometric(batch["image"], fold(seed, 1))}
+    batch = self.views(batch, fold(seed, 0))
     found = patches_lib.sample(batch, fold(seed, 2), self.patches)
     dropout = fold(seed, 3)
     if not self.alternate:

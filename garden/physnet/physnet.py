@@ -65,14 +65,14 @@ class PhysNet(model_lib.GardenModel):
     self.fall_logit = tf.keras.layers.Dense(1, name="fall", dtype="float32")
     self.margin_out = tf.keras.layers.Dense(1, name="margin", dtype="float32")
     self.poses_out = tf.keras.layers.Dense(6 * n_interfaces, name="poses", dtype="float32")
-    self.photometric = augment.photometric(recipe.photometric, seed)
+    self.views = augment.Views(recipe, seed)
     self.add_trackers(*_LOGGED)
 
   def call(self, images, training=False):
     """`[b, h, w, 3]` in [0, 1] -> dict of `fall`, `margin`, `poses`, and `masks`."""
     if self.crop is None:
       return self.look(self.shrink(images), None, training)
-    segments = self.segmenter(self.shrink(images))
+    segments = self.segmenter(self.shrink(images), training=training)
     boxes, present = windows.boxes_of_masks(tf.argmax(segments, axis=-1), self.n_classes)
     place = crop.place(boxes, present, self.crop.size, self.crop.pixels_per_block)
     return {"segments": segments, "crop": place, **self.look(images, place, training)}
@@ -122,7 +122,8 @@ class PhysNet(model_lib.GardenModel):
       outputs = self.look(images, place, training)
       some = max(1, round(self.crop.segment_share * (images.shape[0] or 1)))
       terms["segment_loss"] = self.crop.segment_weight * windows.segment_loss(
-          self.segmenter(self.shrink(images[:some])), batch["segments"][:some])
+          self.segmenter(self.shrink(images[:some]), training=training),
+          batch["segments"][:some])
     terms["fall_loss"] = losses.fall_loss(outputs["fall"], batch["fall"], recipe.smoothing)
     if self.mask_head is not None and recipe.mask_weight:
       terms["mask_loss"] = recipe.mask_weight * losses.mask_cross_entropy(
@@ -142,10 +143,7 @@ class PhysNet(model_lib.GardenModel):
   def train_step(self, batch):
     """One step on the views of a batch of `data.batches`."""
     seed = self.step_seed()
-    batch = augment.augment(batch, seed, self.recipe)
-    if self.photometric is not None:
-      batch["image"] = self.photometric(
-          batch["image"], tf.random.experimental.stateless_fold_in(seed, 4))
+    batch = self.views(batch, seed)
     if self.crop is not None:
       batch["boxes"] += self.crop.box_noise * tf.random.stateless_normal(
           tf.shape(batch["boxes"]), tf.random.experimental.stateless_fold_in(seed, 3))

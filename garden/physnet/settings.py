@@ -163,6 +163,8 @@ class Recipe:
     noise: standard deviation of the noise of training pixels.
     photometric: KerasCV's colour augmentations (hue, saturation, brightness, contrast) at this
       strength in [0, 1]; 0 for none.
+    background: the same at this strength on what is no block, on top of it.
+    repaint: strength of `augment.repaint`, in [0, 1].
   """
 
   mask_weight: float = 1.0
@@ -180,6 +182,8 @@ class Recipe:
   offset: float = 0.047
   noise: float = 0.008
   photometric: float = 0.0
+  background: float = 0.0
+  repaint: float = 0.0
 
   def __post_init__(self):
     checks.check_number("learning_rate", self.learning_rate, open_=True)
@@ -189,7 +193,8 @@ class Recipe:
                  "pose_weight", "weight_decay", "gain", "offset", "noise"):
       checks.check_number(name, getattr(self, name))
     checks.check_number("smoothing", self.smoothing, most=0.5)
-    checks.check_number("photometric", self.photometric, most=1.0)
+    for name in ("photometric", "background", "repaint"):
+      checks.check_number(name, getattr(self, name), most=1.0)
 
   def optimizer(self, steps):
     """AdamW with warm-up and one cosine to 0 over `steps`."""

@@ -155,6 +155,9 @@ def boxes_of_masks(masks, n_classes):
 class Segmenter(tf.keras.layers.Layer):
   """A small colour segmenter: `[b, h, w, 3]` in [0, 1] -> logits `[b, h, w, n_classes]`.
 
+  Colours at full size, and at half the size what is around them, by dilated convolutions: a block
+  and a floor of the same colour are told apart by their shapes.
+
   Args:
     n_classes: background and colours.
     **kwargs: of `tf.keras.layers.Layer`.
@@ -166,19 +169,28 @@ class Segmenter(tf.keras.layers.Layer):
   def __init__(self, n_classes=5, **kwargs):
     super().__init__(**kwargs)
     self.n_classes = int(n_classes)
-    make = dict(padding="same", activation="relu", kernel_initializer="he_normal",
+    make = dict(padding="same", use_bias=False, kernel_initializer="he_normal",
                 dtype=self.dtype_policy)
-    self.layers = [tf.keras.layers.Conv2D(16, 3, **make),
-                   tf.keras.layers.Conv2D(24, 3, dilation_rate=2, **make),
-                   tf.keras.layers.Conv2D(16, 1, **make),
-                   tf.keras.layers.Conv2D(self.n_classes, 3, padding="same",
-                                          dtype=self.dtype_policy)]
+    self.fine = tf.keras.layers.Conv2D(16, 3, **make)
+    self.half = tf.keras.layers.Conv2D(24, 3, strides=2, **make)
+    self.around = [tf.keras.layers.Conv2D(24, 3, dilation_rate=rate, **make)
+                   for rate in (1, 2, 4, 8)]
+    self.mix = tf.keras.layers.Conv2D(16, 1, **make)
+    self.norms = [networks.normalization(self.dtype_policy) for _ in range(7)]
+    self.logits = tf.keras.layers.Conv2D(self.n_classes, 3, padding="same",
+                                         dtype=self.dtype_policy)
 
-  def call(self, images):
+  def call(self, images, training=None):
     """Images in [0, 1] -> logits, before the softmax."""
-    x = 2.0 * tf.cast(images, self.compute_dtype) - 1.0
-    for layer in self.layers:
-      x = layer(x)
+    def act(number, x):
+      return tf.nn.relu(self.norms[number](x, training=training))
+
+    fine = act(0, self.fine(2.0 * tf.cast(images, self.compute_dtype) - 1.0))
+    x = act(1, self.half(fine))
+    for number, convolution in enumerate(self.around, 2):
+      x += act(number, convolution(x))
+    x = tf.cast(tf.image.resize(x, tf.shape(fine)[1:3]), fine.dtype)
+    x = self.logits(act(6, self.mix(tf.concat([fine, x], axis=-1))))
     return tf.cast(x, tf.float32)
 
   def get_config(self):

@@ -50,12 +50,12 @@ class PhysNetWindows(model_lib.GardenModel):
     self.segmenter = windows.Segmenter(n_classes)
     self.window_net = windows.WindowNet(settings.filters)
     self.head = windows.TopDownHead()
-    self.photometric = augment.photometric(recipe.photometric, seed)
+    self.views = augment.Views(recipe, seed)
     self.add_trackers(*_LOGGED)
 
   def call(self, images, training=False):
     """`[b, h, w, 3]` in [0, 1] -> the dict of outputs, with boxes by the segmenter."""
-    segments = self.segmenter(self.shrink(images))
+    segments = self.segmenter(self.shrink(images), training=training)
     boxes, present = windows.level_order(*windows.boxes_of_masks(
         tf.argmax(segments, axis=-1), self.n_classes))
     return {"segments": segments, "boxes": boxes, "present": present,
@@ -89,7 +89,7 @@ class PhysNetWindows(model_lib.GardenModel):
     some = max(1, round(settings.segment_share * (batch["image"].shape[0] or 1)))
     small = self.shrink(batch["image"][:some])
     terms = {"segment_loss": settings.segment_weight * windows.segment_loss(
-        self.segmenter(small), batch["segments"][:some])}
+        self.segmenter(small, training=training), batch["segments"][:some])}
     found = self.look(batch["image"], batch["boxes"], batch["present"], training)
     valid = found["valid"]
     terms["fall_loss"] = losses.fall_loss(found["fall"], batch["fall"], recipe.smoothing)
@@ -121,13 +121,10 @@ class PhysNetWindows(model_lib.GardenModel):
   def train_step(self, batch):
     """One step on the views of a batch of `data.batches`."""
     seed = self.step_seed()
-    batch = augment.augment(batch, seed, self.recipe)
-    images = batch["image"]
-    if self.photometric is not None:
-      images = self.photometric(images, tf.random.experimental.stateless_fold_in(seed, 4))
+    batch = self.views(batch, seed)
     noise = self.settings.box_noise * tf.random.stateless_normal(
         tf.shape(batch["boxes"]), tf.random.experimental.stateless_fold_in(seed, 3))
-    batch = {**batch, "image": images, "boxes": batch["boxes"] + noise}
+    batch = {**batch, "boxes": batch["boxes"] + noise}
     with tf.GradientTape() as tape:
       terms, accuracy = self.losses_of(batch, training=True)
       loss = tf.add_n(list(terms.values()))

@@ -1,5 +1,7 @@
 """Tests of views: all targets move with the image, light stays in its bounds, seeds decide."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -160,11 +162,12 @@ def test_light_and_noise_leave_the_targets_alone():
 
 
 def _photometric(strength, images, step=0):
-  return augment.photometric(strength)(images, tf.constant([0, step])).numpy()
+  return augment.Photometric(strength)(images, tf.constant([0, step])).numpy()
 
 
 def test_strength_0_has_no_layers():
-  assert augment.photometric(0) is None and augment.photometric(0.0) is None
+  views = augment.Views(settings.Recipe())
+  assert views.all is None and views.background is None
 
 
 def test_photometric_views_are_a_function_of_their_seed():
@@ -175,7 +178,7 @@ def test_photometric_views_are_a_function_of_their_seed():
 
 def test_photometric_views_go_on_after_a_checkpoint(tmp_path):
   images, steps = tf.random.stateless_uniform([4, 8, 8, 3], [0, 0]), tf.constant([[0, 0], [0, 1]])
-  unbroken, broken, resumed = (augment.photometric(0.5) for _ in range(3))
+  unbroken, broken, resumed = (augment.Photometric(0.5) for _ in range(3))
   unbroken(images, steps[0])
   broken(images, steps[0])
   path = tf.train.Checkpoint(views=broken).save(str(tmp_path / "saved"))
@@ -203,3 +206,30 @@ def test_photometric_strength_changes_more():
   images = tf.random.stateless_uniform([8, 8, 8, 3], [0, 0], 0.3, 0.7)
   little, much = (np.abs(_photometric(s, images) - images).mean() for s in (0.1, 0.9))
   assert much > 3 * little
+
+
+def test_repainting_leaves_shapes_and_gives_each_part_gains_of_its_own():
+  segments = tf.constant(np.arange(4)[None, :, None] * np.ones([200, 4, 5], int))
+  found = augment.repaint(tf.ones([200, 4, 5, 3]), segments, [0, 1]).numpy()
+  np.testing.assert_array_equal(found, found[:, :, :1] * np.ones([1, 1, 5, 1]))
+  gains = found[:, :, 0]  # [200, 4, 3]
+  assert 0.3 <= gains[:, 0].min() < 0.35 and 1.45 < gains[:, 0].max() <= 1.5
+  assert 0.3 <= gains[:, 1:].min() < 0.4 and 1.6 < gains[:, 1:].max() <= 1.75
+  whole = gains[:, 1:].mean(axis=-1)
+  assert np.ptp(gains[:, 1:] / whole[..., None]) < 0.68 and np.corrcoef(whole.T)[0, 1] < 0.3
+
+
+def test_repainting_at_strength_0_changes_nothing():
+  images = tf.random.stateless_uniform([2, 4, 4, 3], [0, 0])
+  segments = tf.ones([2, 4, 4], tf.int32)
+  np.testing.assert_array_equal(augment.repaint(images, segments, [0, 1], 0.0), images)
+
+
+def test_background_views_leave_the_blocks():
+  batch = _tensors(_batch())
+  plain = settings.Recipe(flip=False, gain=0.0, offset=0.0, noise=0.0)
+  views = augment.Views(dataclasses.replace(plain, background=0.9))
+  found = views(batch, tf.constant([0, 1]))["image"].numpy()
+  blocks = batch["segments"].numpy() > 0
+  np.testing.assert_array_equal(found[blocks], batch["image"].numpy()[blocks])
+  assert np.abs(found - batch["image"].numpy())[~blocks].max() > 0.05

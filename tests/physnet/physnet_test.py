@@ -91,7 +91,7 @@ def test_images_of_any_size_are_shrunk_by_area():
 
 def test_photometric_views_reach_the_network(towers):
   model = _model(photometric=0.5)
-  assert len(model.photometric.layers) == 4
+  assert len(model.views.all.layers) == 4 and model.views.background is None
   model.fit(data.batches(towers, 8, 0)(0), steps_per_epoch=1, verbose=0)
   assert all(np.isfinite(w).all() for w in model.get_weights())
 
