@@ -91,6 +91,9 @@ class DeepMask(model_lib.GardenModel):
     if network.trunk != "residual":
       raise ValueError(f"trunk is {network.trunk!r}; patches are seen by the \"residual\" one, "
                        "leave it at that")
+    if network.crop is not None:
+      raise ValueError(f"crop is {network.crop}, but patches are cut out of the whole image; "
+                       "leave it at None")
     self.recipe = recipe
     self.patches = patches
     self.alternate = alternate

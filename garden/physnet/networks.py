@@ -197,7 +197,8 @@ class MaskHead(tf.keras.layers.Layer):
     self.size = None if size is None else int(size)
     times = 2 ** len(self.filters)
     if self.size is not None and (self.size < times or self.size % times):
-      raise ValueError(f"size is {size}; {len(self.filters)} upsamplings need a multiple of {times}")
+      raise ValueError(f"size is {size}; {len(self.filters)} upsamplings need a multiple of "
+                       f"{times}")
     if self.n_classes < 2 or self.n_times < 1:
       raise ValueError(f"n_classes is {n_classes} and n_times is {n_times}; a mask needs "
                        "background and a block at one time or more")

@@ -127,6 +127,11 @@ def test_another_trunk_is_refused():
     deepmask_model.DeepMask(settings.Network(trunk="resnet"), settings.Recipe(), _PATCHES)
 
 
+def test_a_crop_of_the_tower_is_refused():
+  with pytest.raises(ValueError, match="crop is Crop.* leave it at None"):
+    deepmask_model.DeepMask(settings.Network(crop=settings.Crop()), settings.Recipe(), _PATCHES)
+
+
 def test_it_trains_in_mixed_precision(towers):
   tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
   try:

@@ -29,7 +29,8 @@ _MJCF = """
   </worldbody>
 </mujoco>
 """
-_BALL = """    <body name="ball{index}"><joint type="slide" axis="1 0 0"/><joint type="slide" axis="0 1 0"/>
+_BALL = """    <body name="ball{index}">
+      <joint type="slide" axis="1 0 0"/><joint type="slide" axis="0 1 0"/>
       <geom type="sphere" size="{radius:.9g}" mass="1"/></body>"""
 
 
