@@ -1,0 +1,1 @@
+"""Videos of billiards, simulated here, as TFDS sets."""
