@@ -74,17 +74,18 @@ class TowersExperiment(experiment_lib.Experiment):
     raise NotImplementedError
 
   def graph(self, model):
-    """`told` of a model as a `tf.function` of images, traced once."""
+    """`told` of a model as a `tf.function` of images, traced once for each size of a batch."""
     if id(model) not in self._graphs:
-      self._graphs[id(model)] = tf.function(
-          functools.partial(self.told, model), reduce_retracing=True)
+      self._graphs[id(model)] = tf.function(functools.partial(self.told, model))
     return self._graphs[id(model)]
 
   def predict(self, model, images):
     """`told` of images `[n, s, s, 3]` in [0, 1], as a dict of arrays `[n, ...]`."""
-    graph = self.graph(model)
-    parts = [graph(tf.constant(images[i:i + BATCH])) for i in range(0, len(images), BATCH)]
-    return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
+    graph, n = self.graph(model), len(images)
+    # Batches of one size: TensorFlow warns of crops of an unknown number.
+    padded = np.concatenate([images, np.zeros([-n % BATCH, *images.shape[1:]], images.dtype)])
+    parts = [graph(tf.constant(padded[i:i + BATCH])) for i in range(0, n, BATCH)]
+    return {name: np.concatenate([part[name].numpy() for part in parts])[:n] for name in parts[0]}
 
   def sample_images(self):
     """Twenty test towers, evenly spread: `[20, s, s, 3]` float32 in [0, 1]."""

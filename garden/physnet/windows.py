@@ -70,7 +70,7 @@ def place(union, size=64, pixels_per_block=24.0):
   return tf.concat([middle - half[..., tf.newaxis], middle + half[..., tf.newaxis]], axis=-1)
 
 
-def crop(images, windows, valid, size=64):
+def crop(images, windows, valid, size=64, method="bilinear", outside=0.5):
   """Cuts the valid windows out of their images.
 
   Args:
@@ -78,14 +78,18 @@ def crop(images, windows, valid, size=64):
     windows: `[b, W, 4]` boxes.
     valid: `[b, W]` bool.
     size: side of a window in pixels.
+    method: "bilinear" or "nearest".
+    outside: value outside of the image; .5 is grey.
 
   Returns:
-    `[n, size, size, c]` float, the n valid windows in the order of `tf.where(valid)`;
-    outside of the image they are grey (.5).
+    `[n, size, size, c]` float, the n valid windows in the order of `tf.where(valid)`.
   """
-  index = tf.cast(tf.where(valid)[:, 0], tf.int32)
-  return tf.image.crop_and_resize(images, tf.boolean_mask(windows, valid), index,
-                                  [size, size], extrapolation_value=0.5)
+  # All of them, then the valid ones: of a count that the graph knows.
+  count = windows.shape[1]
+  cut = tf.image.crop_and_resize(images, tf.reshape(windows, [-1, 4]),
+                                 tf.repeat(tf.range(tf.shape(images)[0]), count), [size, size],
+                                 method=method, extrapolation_value=outside)
+  return tf.boolean_mask(cut, tf.reshape(valid, [-1]))
 
 
 def context(windows):

@@ -108,13 +108,10 @@ class PhysNetWindows(model_lib.GardenModel):
 
   def window_labels(self, ids, places, valid):
     """Background, lower, upper, other block in each window: `[n, size / 4, size / 4]` int."""
-    side = self.settings.size // 4
-    index = tf.where(valid)
-    cut = tf.image.crop_and_resize(
-        tf.cast(ids, tf.float32)[..., tf.newaxis], tf.boolean_mask(places, valid),
-        tf.cast(index[:, 0], tf.int32), [side, side], method="nearest")[..., 0]
+    cut = windows.crop(tf.cast(ids, tf.float32)[..., tf.newaxis], places, valid,
+                       self.settings.size // 4, method="nearest", outside=0.0)[..., 0]
     cut = tf.cast(tf.round(cut), tf.int64)
-    level = index[:, 1][:, tf.newaxis, tf.newaxis]
+    level = tf.where(valid)[:, 1][:, tf.newaxis, tf.newaxis]
     return tf.where(cut == 0, 0, tf.where(cut == level + 1, 1, tf.where(
         cut == level + 2, 2, 3)))
 
