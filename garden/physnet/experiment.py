@@ -10,6 +10,7 @@ from garden.core import checks
 from garden.core import export as export_lib
 from garden.core import report as report_lib
 from garden.datasets import photo_folder
+from garden.datasets.block_towers import arrays
 from garden.physnet import data as data_lib
 from garden.physnet import metrics
 from garden.physnet import photos as photos_lib
@@ -96,7 +97,7 @@ class BlockTowers(streams.TowersExperiment):
 
     Args:
       model: the trained model.
-      towers: `data.TowerSet`.
+      towers: `arrays.TowerSet`.
 
     Returns:
       Dict of arrays: `fall`, `probability`, `count`, `margin` `[N]`, and where there are
@@ -167,7 +168,7 @@ class BlockTowers(streams.TowersExperiment):
         "error of an accuracy. Margin: distance of the centre of mass from the border of what "
         "carries it, in block widths; towers near 0 are hard for everyone.")]
     shown = report.choose(found)
-    images = data_lib.images_of(towers, shown)
+    images = arrays.images_of(towers, shown)
     outputs = self.predict(model, images)
     masks = report.masks_of(towers, shown)
     if "mask_logits" in outputs:
@@ -210,7 +211,7 @@ def _rows(found, setting):
   if "found" in found:
     add("count_accuracy", np.mean(found["found"] == found["count"]), blocks="mean")
   if "iou" in found:
-    for t, time in enumerate(data_lib.TIMES):
+    for t, time in enumerate(arrays.TIMES):
       add(f"mask_iou_{time:g}s", np.nanmean(found["iou"][:, t]), blocks="mean")
     for count in counts:
       add("mask_iou_4s", np.nanmean(found["iou"][found["count"] == count, -1]), blocks=count)

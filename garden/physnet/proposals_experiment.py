@@ -9,6 +9,7 @@ from garden.core import checks
 from garden.core import export as export_lib
 from garden.core import report as report_lib
 from garden.datasets import order
+from garden.datasets.block_towers import arrays
 from garden.physnet import data as data_lib
 from garden.physnet import deepmask_model
 from garden.physnet import patches as patches_lib
@@ -99,7 +100,7 @@ class Proposals(streams.TowersExperiment):
 
     Args:
       model: the trained model.
-      towers: `data.TowerSet`.
+      towers: `arrays.TowerSet`.
 
     Returns:
       Dict: `iou` `[N]` of the positive patches, `right` `[M]` bool of all.
@@ -121,14 +122,14 @@ class Proposals(streams.TowersExperiment):
 
     Args:
       model: the trained model.
-      towers: `data.TowerSet`.
+      towers: `arrays.TowerSet`.
 
     Returns:
       Dict of arrays: `count` and `found`, blocks and proposals, `recalled`, blocks that a
       proposal has an IoU of .5 with, all `[n]`.
     """
     few = towers.take(np.arange(min(self.proposal_towers, len(towers))))
-    told = self.predict(model, data_lib.images_of(few, range(len(few))))
+    told = self.predict(model, arrays.images_of(few, range(len(few))))
     iou = proposals.overlaps(tf.constant(few.boxes), tf.constant(told["boxes"])).numpy()
     hit = (iou >= _FOUND).any(axis=-1) & few.present
     return {"count": few.present.sum(axis=1), "found": told["valid"].sum(axis=1),
@@ -177,7 +178,7 @@ class Proposals(streams.TowersExperiment):
     towers = self.test_towers[0]
     batch = next(iter(data_lib.in_order(towers, min(4, len(towers)))))
     found = patches_lib.sample(batch, tf.constant(_TEST_SEED), self.patches)
-    images = data_lib.images_of(towers, order.evenly(len(towers), 8))
+    images = arrays.images_of(towers, order.evenly(len(towers), 8))
     sections = [
         report_lib.Table(
             "Results", ["towers", "metric", "value"], lines,

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from garden.core import report
 from garden.datasets import order
-from garden.physnet import data as data_lib
+from garden.datasets.block_towers import arrays
 from garden.physnet import metrics
 from garden.worlds.towers import scene
 
@@ -45,7 +45,7 @@ def result_rows(names, measured):
     for number, label in enumerate(metrics.margin_names()):
       add(f"margin {label}", bins == number)
     if "iou" in found:
-      for t, time in enumerate(data_lib.TIMES):
+      for t, time in enumerate(arrays.TIMES):
         lines.append([f"{stream}all", f"mask IoU at {time:g} s",
                       float(np.nanmean(found["iou"][:, t])), None])
       lines.append([f"{stream}all", "log-likelihood a pixel",
@@ -125,8 +125,8 @@ def strip_figure(images, masks, predicted, probability, fall):
     _bare(ax)
   axes[0, 0].set_title("input", fontsize=8)
   for t in range(times):
-    axes[0, 1 + t].set_title(f"true {data_lib.TIMES[t]:g} s", fontsize=8)
-    axes[0, 1 + times + t].set_title(f"told {data_lib.TIMES[t]:g} s", fontsize=8)
+    axes[0, 1 + t].set_title(f"true {arrays.TIMES[t]:g} s", fontsize=8)
+    axes[0, 1 + times + t].set_title(f"told {arrays.TIMES[t]:g} s", fontsize=8)
   return report.Figure("Where the blocks go", figure, (
       "The image, where each block really is after 0, 1, 2 and 4 s, and where the network says it "
       "will be, all from the one image. At the left what happens and the probability of falling "

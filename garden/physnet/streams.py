@@ -8,6 +8,7 @@ import tensorflow as tf
 from garden.core import checks
 from garden.core import experiment as experiment_lib
 from garden.datasets import order
+from garden.datasets.block_towers import arrays
 from garden.physnet import data as data_lib
 
 BATCH = 50  # towers of a forward pass outside of training
@@ -90,4 +91,4 @@ class TowersExperiment(experiment_lib.Experiment):
   def sample_images(self):
     """Twenty test towers, evenly spread: `[20, s, s, 3]` float32 in [0, 1]."""
     towers = self.test_towers[0]
-    return data_lib.images_of(towers, order.evenly(len(towers), 20))
+    return arrays.images_of(towers, order.evenly(len(towers), 20))

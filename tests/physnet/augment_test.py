@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from garden.datasets.block_towers import arrays
 from garden.physnet import augment
-from garden.physnet import data
 from garden.physnet import settings
 from garden.worlds.towers import scene
 
@@ -76,10 +76,10 @@ def test_pictures_and_boxes_move_together():
 
 def test_flipped_poses_are_those_of_the_mirrored_tower():
   towers = scene.sample(6, seed=0, distribution=scene.Distribution(counts=(4,)))
-  poses = data.interface_poses(towers.position, towers.rotation, towers.camera_azimuth)
+  poses = arrays.interface_poses(towers.position, towers.rotation, towers.camera_azimuth)
   # The mirror is the plane y = 0: yaw and the camera's azimuth change their sign.
   rotation = scene.yaw_quaternion(-scene.yaw_of(towers.rotation))
-  mirrored = data.interface_poses(towers.position * np.float32([1, -1, 1]), rotation,
+  mirrored = arrays.interface_poses(towers.position * np.float32([1, -1, 1]), rotation,
                                   -towers.camera_azimuth)
   found = augment.flip({"poses": tf.constant(poses)}, tf.ones([6], tf.bool))["poses"]
   np.testing.assert_allclose(found, mirrored, atol=1e-5)

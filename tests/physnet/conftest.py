@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from garden.datasets.block_towers import arrays
 from garden.datasets.block_towers import configs
 from garden.datasets.block_towers import examples
-from garden.physnet import data
 
 
 def make_towers(n, seed=0, config="towers_64"):
@@ -19,7 +19,7 @@ def make_towers(n, seed=0, config="towers_64"):
           [tf.io.encode_png(row[name]).numpy() for row in rows], object)
     else:
       columns[name] = np.stack([row[name] for row in rows])
-  return data.tower_set(columns)
+  return arrays.tower_set(columns)
 
 
 @pytest.fixture(scope="session")

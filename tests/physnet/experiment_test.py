@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from garden.core import report
+from garden.datasets.block_towers import arrays
 from garden.physnet import experiment
 from garden.physnet import settings
 
@@ -67,10 +68,9 @@ def test_masks_are_measured_where_there_are_some(trained):
 
 
 def test_measured_probabilities_are_those_of_predict(trained, test_towers):
-  from garden.physnet import data as data_lib
   made, model, _ = trained
   found = made.measure(model, test_towers)
-  images = data_lib.images_of(test_towers, range(5))
+  images = arrays.images_of(test_towers, range(5))
   told = made.predict(model, images)["fall_probability"]
   np.testing.assert_allclose(found["probability"][:5], told, rtol=1e-3, atol=1e-5)
 

@@ -8,7 +8,7 @@ from garden.core import config
 from garden.core import export
 from garden.core import report
 from garden.core import run as run_lib
-from garden.physnet import data as data_lib
+from garden.datasets.block_towers import arrays
 from garden.physnet import patches
 from garden.physnet import proposals_experiment
 from garden.physnet import settings
@@ -122,4 +122,4 @@ def test_the_blocks_of_the_towers_are_of_the_sizes_that_are_looked_for(towers):
   span = (towers.boxes[..., 2:] - towers.boxes[..., :2]).max(axis=-1)[towers.present]
   octaves = np.abs(np.log2(span[:, None] / np.array([0.187, 0.264]))).min(axis=1)
   assert octaves.max() < 0.5 and np.mean(octaves <= 0.25) > 0.9
-  assert data_lib.images_of(towers, [0]).shape == (1, 64, 64, 3)
+  assert arrays.images_of(towers, [0]).shape == (1, 64, 64, 3)
