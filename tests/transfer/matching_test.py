@@ -10,7 +10,8 @@ from garden.transfer.settings import Matching
 
 @pytest.fixture
 def model(make):
-  return make(MatchingNet, Matching(shots=1, queries=1, scale=2.0))
+  # Of seed 0 the tiny encoder gives all images one embedding, and no episode can teach it.
+  return make(MatchingNet, Matching(shots=1, queries=1, scale=2.0), seed=2)
 
 
 def test_attention_is_the_softmax_of_the_cosines(model):
@@ -50,7 +51,7 @@ def test_the_source_stage_lowers_its_loss(model):
   for _ in range(30):
     model.train_step(data)
   model.reset_metrics()
-  assert float(model.train_step(data)["loss"]) < first
+  assert float(model.train_step(data)["loss"]) < 0.8 * first
 
 
 def test_tuning_shuffles_within_classes_alone(model, batch):
