@@ -12,6 +12,7 @@ import functools
 import mujoco
 import numpy as np
 
+from garden.worlds import scenes
 from garden.worlds.billiards import scene
 
 TIMESTEP = 0.002  # s
@@ -71,10 +72,7 @@ def simulate(tables, times):
     (2, 3, 3, 2)
   """
   scene.check(tables)
-  times = np.asarray(times, np.float64)
-  if (times.ndim != 1 or not len(times) or not np.isfinite(times).all() or times[0] < 0
-      or (np.diff(times) <= 0).any()):
-    raise ValueError(f"times are {times.tolist()}; they must rise from 0 s or later")
+  times = scenes.rising(times)
   ticks = np.round(times / TIMESTEP).astype(int)
   shape = (len(tables), len(times), tables.present.shape[1], 2)
   position, velocity = np.zeros(shape, np.float32), np.zeros(shape, np.float32)

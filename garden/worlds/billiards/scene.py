@@ -10,6 +10,8 @@ import math
 
 import numpy as np
 
+from garden.worlds import scenes
+
 MAX_BALLS = 6
 HALF_TABLE = 1.0  # m, from the middle to a cushion
 RADIUS = 0.1  # m
@@ -22,7 +24,7 @@ _TRIES = 1_000  # places for a ball before the whole table is drawn again
 
 
 @dataclasses.dataclass(frozen=True)
-class Tables:
+class Tables(scenes.Scenes):
   """A batch of N tables with B places for balls; x to the right, y up, as seen from above.
 
   Attributes:
@@ -42,27 +44,6 @@ class Tables:
   color: np.ndarray
   color_class: np.ndarray
   cloth_color: np.ndarray
-
-  def __len__(self):
-    return len(self.position)
-
-  @property
-  def count(self):
-    """`[N]` int, balls on each table."""
-    return self.present.sum(axis=1)
-
-  def arrays(self):
-    """The fields by name: what `renderer.render` and `TableRenderer` take."""
-    return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-
-  def take(self, index):
-    """The tables at an index, a slice or an array of indices, in that order."""
-    index = [index] if isinstance(index, int | np.integer) else index
-    return Tables(**{name: value[index] for name, value in self.arrays().items()})
-
-  def replace(self, **fields):
-    """A copy with other arrays in some fields."""
-    return dataclasses.replace(self, **fields)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,9 +95,7 @@ def sample(n, seed, first=0, distribution=None, max_balls=None):
     [2, 3, 2, 3]
   """
   distribution = distribution or Distribution()
-  for name, value, least in (("n", n, 1), ("seed", seed, 0), ("first", first, 0)):
-    if not isinstance(value, int | np.integer) or value < least:
-      raise ValueError(f"{name} is {value!r}; it must be a whole number of at least {least}")
+  scenes.check_draw(n, seed, first)
   most = max(distribution.counts)
   places = most if max_balls is None else max_balls
   if places < most:

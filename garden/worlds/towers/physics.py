@@ -16,6 +16,7 @@ import functools
 import mujoco
 import numpy as np
 
+from garden.worlds import scenes
 from garden.worlds.towers import scene
 
 TIMES = (0.0, 1.0, 2.0, 4.0)  # s, PhysNet's
@@ -104,10 +105,7 @@ def simulate(towers, times=TIMES, forces=None, force_seconds=0.5):
     (2, 4, 3, 3)
   """
   scene.check(towers)
-  times = np.asarray(times, np.float64)
-  if (times.ndim != 1 or not len(times) or not np.isfinite(times).all() or times[0] < 0
-      or (np.diff(times) <= 0).any()):
-    raise ValueError(f"times are {times.tolist()}; they must rise from 0 s or later")
+  times = scenes.rising(times)
   ticks = np.round(times / TIMESTEP).astype(int)
   push = 0 if forces is None else round(force_seconds / TIMESTEP)
   shape = (len(towers), len(times), towers.present.shape[1])

@@ -16,6 +16,8 @@ import math
 
 import numpy as np
 
+from garden.worlds import scenes
+
 MAX_BLOCKS = 6
 HALF_SIZE = 0.5  # m, of the sampled blocks
 #: Widest offset of neighbours in half-sizes, by count of blocks: at these about half the
@@ -29,7 +31,7 @@ COLOR_NAMES = ("red", "green", "blue", "yellow", "purple", "cyan")
 
 
 @dataclasses.dataclass(frozen=True)
-class Towers:
+class Towers(scenes.Scenes):
   """A batch of N scenes with B places for blocks, block 0 at the bottom.
 
   All fields are arrays; lengths in metres, z up, the floor at z = 0, colours RGB in [0, 1].
@@ -71,27 +73,6 @@ class Towers:
   floor_color: np.ndarray
   floor_scale: np.ndarray
   sky_color: np.ndarray
-
-  def __len__(self):
-    return len(self.position)
-
-  @property
-  def count(self):
-    """`[N]` int, blocks of each tower."""
-    return self.present.sum(axis=1)
-
-  def arrays(self):
-    """The fields by name: what `renderer.render` and `TowerRenderer` take."""
-    return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-
-  def take(self, index):
-    """The towers at an index, a slice or an array of indices, in that order."""
-    index = [index] if isinstance(index, int | np.integer) else index
-    return Towers(**{name: value[index] for name, value in self.arrays().items()})
-
-  def replace(self, **fields):
-    """A copy with other arrays in some fields."""
-    return dataclasses.replace(self, **fields)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,9 +146,7 @@ def sample(n, seed, first=0, distribution=None, max_blocks=None):
     [3, 4, 2, 3]
   """
   distribution = distribution or Distribution()
-  for name, value, least in (("n", n, 1), ("seed", seed, 0), ("first", first, 0)):
-    if not isinstance(value, int | np.integer) or value < least:
-      raise ValueError(f"{name} is {value!r}; it must be a whole number of at least {least}")
+  scenes.check_draw(n, seed, first)
   most = max(distribution.counts)
   places = most if max_blocks is None else max_blocks
   if places < most:
