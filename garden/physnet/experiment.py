@@ -9,7 +9,6 @@ import tensorflow as tf
 from garden.core import checks
 from garden.core import export as export_lib
 from garden.core import report as report_lib
-from garden.datasets import photo_folder
 from garden.datasets.block_towers import arrays
 from garden.physnet import data as data_lib
 from garden.physnet import metrics
@@ -55,8 +54,6 @@ class BlockTowers(streams.TowersExperiment):
     kinds = (settings_lib.Network, settings_lib.Windows)
     if not isinstance(model, kinds):
       raise ValueError(f"model is {model!r}; it must be physnet.Network or physnet.Windows")
-    if photos:
-      photo_folder.rows(photos)  # a mistake in labels.csv is told before training
     super().__init__(train, test, test_names, validation, steps, batch_size, seed)
     self.model = model
     self.recipe = recipe
@@ -80,6 +77,13 @@ class BlockTowers(streams.TowersExperiment):
     # A checkpoint holds the optimizer's moments: they must be there before it is read.
     model.optimizer.build(model.trainable_variables)
     return model
+
+  def datasets(self):
+    """One stage: `train`."""
+    if self.photos:
+      # A wrong label, or an image that can't be decoded, is told before towers are made.
+      photos_lib.load(self.photos, 1)
+    return super().datasets()
 
   @functools.cached_property
   def photographs(self):

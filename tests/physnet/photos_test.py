@@ -71,7 +71,10 @@ def test_an_experiment_measures_and_shows_them(folder, towers, tmp_path):
   assert "4 of the 4 photographs" in page.read_text()
 
 
-def test_a_wrong_label_is_told_before_training(folder, towers):
-  (folder / "labels.csv").write_text("image,fall\n0.png,2\n")
-  with pytest.raises(ValueError, match="line 2: fall is '2'; it must be 0"):
-    _experiment(towers, folder)
+@pytest.mark.parametrize("name, content, message", [
+    ("labels.csv", b"image,fall\n0.png,2\n", "line 2: fall is '2'; it must be 0"),
+    ("2.png", b"no image", "2.png")])
+def test_a_wrong_label_or_image_is_told_before_training(folder, towers, name, content, message):
+  (folder / name).write_bytes(content)
+  with pytest.raises(ValueError, match=message):
+    _experiment(towers, folder).datasets()
