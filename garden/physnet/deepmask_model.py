@@ -18,10 +18,10 @@ unbroken one.
 
 import tensorflow as tf
 
+from garden.core import layers
 from garden.core import model as model_lib
 from garden.physnet import augment
 from garden.physnet import deepmask
-from garden.physnet import networks
 from garden.physnet import patches as patches_lib
 
 _LOGGED = ("loss", "mask_loss", "score_loss", "mask_iou", "score_accuracy")
@@ -99,7 +99,7 @@ class DeepMask(model_lib.GardenModel):
     self.alternate = alternate
     self.score_weight = score_weight
     self.steps = steps
-    self.trunk = networks.Trunk(network.filters)
+    self.trunk = layers.Trunk(network.filters)
     self.mask_head = deepmask.LowRankMaskHead(
         patches.mask_size, network.rank, network.coarse_size, network.mask_squeeze)
     self.score_head = SeededScoreHead(score_units, dropout)

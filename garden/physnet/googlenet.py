@@ -7,7 +7,7 @@ place of the two auxiliary classifiers that helped the original to train.
 
 import tensorflow as tf
 
-from garden.physnet import networks
+from garden.core import layers
 
 # 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection: table 1 of the paper.
 _INCEPTIONS = (
@@ -34,7 +34,7 @@ class ConvNorm(tf.keras.layers.Layer):
     self.convolution = tf.keras.layers.Conv2D(
         self.filters, self.kernel, strides=self.stride, padding="same", use_bias=False,
         kernel_initializer="he_normal", dtype=self.dtype_policy)
-    self.norm = networks.normalization(self.dtype_policy)
+    self.norm = layers.normalization(self.dtype_policy)
 
   def call(self, x, training=None):
     """`[b, h, w, c]` -> `[b, h / stride, w / stride, filters]`."""

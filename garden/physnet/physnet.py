@@ -15,11 +15,12 @@ low-rank branch.
 
 import tensorflow as tf
 
+from garden.core import layers
 from garden.core import model as model_lib
 from garden.physnet import augment
 from garden.physnet import crop
 from garden.physnet import losses
-from garden.physnet import windows
+from garden.worlds.towers import windows
 
 _LOGGED = ("loss", "fall_loss", "mask_loss", "dice_loss", "margin_loss", "pose_loss",
            "segment_loss", "accuracy")
@@ -58,7 +59,7 @@ class PhysNet(model_lib.GardenModel):
     self.image_size = image_size
     self.n_interfaces = n_interfaces
     self.steps = steps
-    self.segmenter = windows.Segmenter(n_classes) if self.crop else None
+    self.segmenter = layers.Segmenter(n_classes) if self.crop else None
     self.trunk = network.build_trunk()
     self.fall_head = network.build_fall_head()
     self.mask_head = network.build_mask_head(n_classes, n_times, mask_size)
@@ -121,7 +122,7 @@ class PhysNet(model_lib.GardenModel):
                          self.crop.pixels_per_block)
       outputs = self.look(images, place, training)
       some = max(1, round(self.crop.segment_share * (images.shape[0] or 1)))
-      terms["segment_loss"] = self.crop.segment_weight * windows.segment_loss(
+      terms["segment_loss"] = self.crop.segment_weight * layers.segment_loss(
           self.segmenter(self.shrink(images[:some]), training=training),
           batch["segments"][:some])
     terms["fall_loss"] = losses.fall_loss(outputs["fall"], batch["fall"], recipe.smoothing)

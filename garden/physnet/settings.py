@@ -7,6 +7,7 @@ import gin
 import tensorflow as tf
 
 from garden.core import checks
+from garden.core import layers
 from garden.physnet import deepmask
 from garden.physnet import googlenet
 from garden.physnet import networks
@@ -120,13 +121,13 @@ class Network:
       return resnet.ResNetTrunk(self.depth, self.strides)
     if self.trunk == "googlenet":
       return googlenet.GoogLeNet(self.width, self.stem)
-    return networks.Trunk(self.filters)
+    return layers.Trunk(self.filters)
 
   def build_fall_head(self):
     """Makes what turns the last map into a vector."""
     if self.fall_head == "pool":
       return tf.keras.Sequential([tf.keras.layers.GlobalAveragePooling2D()])  # takes `training`
-    return networks.LayoutHead(self.squeeze, self.units)
+    return layers.LayoutHead(self.squeeze, self.units)
 
   def build_mask_head(self, n_classes, n_times, size):
     """Makes the mask branch, or None."""

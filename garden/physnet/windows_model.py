@@ -12,10 +12,12 @@ In training the boxes are the true ones with noise, in use the segmenter's.
 
 import tensorflow as tf
 
+from garden.core import layers
 from garden.core import model as model_lib
 from garden.physnet import augment
 from garden.physnet import losses
 from garden.physnet import windows
+from garden.worlds.towers import windows as cut_lib
 
 _LOGGED = ("loss", "fall_loss", "interface_loss", "margin_loss", "pose_loss", "mask_loss",
            "segment_loss", "accuracy")
@@ -47,7 +49,7 @@ class PhysNetWindows(model_lib.GardenModel):
     self.recipe = recipe
     self.n_classes = n_classes
     self.steps = steps
-    self.segmenter = windows.Segmenter(n_classes)
+    self.segmenter = layers.Segmenter(n_classes)
     self.window_net = windows.WindowNet(settings.filters)
     self.head = windows.TopDownHead()
     self.views = augment.Views(recipe, seed)
@@ -56,23 +58,24 @@ class PhysNetWindows(model_lib.GardenModel):
   def call(self, images, training=False):
     """`[b, h, w, 3]` in [0, 1] -> the dict of outputs, with boxes by the segmenter."""
     segments = self.segmenter(self.shrink(images), training=training)
-    boxes, present = windows.level_order(*windows.boxes_of_masks(
+    boxes, present = cut_lib.level_order(*cut_lib.boxes_of_masks(
         tf.argmax(segments, axis=-1), self.n_classes))
     return {"segments": segments, "boxes": boxes, "present": present,
             **self.look(images, boxes, present, training)}
 
   def look(self, images, boxes, present, training=False):
     """What windows on the boxes `[b, B, 4]`, lowest block first, say of the towers."""
-    union, valid = windows.pairs(boxes, present)
-    places = windows.place(union, self.settings.size, self.settings.pixels_per_block)
+    union, valid = cut_lib.pairs(boxes, present)
+    places = cut_lib.place(union, windows.block_height(union), self.settings.size,
+                           self.settings.pixels_per_block)
     found = self.window_net({
-        "windows": windows.crop(images, places, valid, self.settings.size),
+        "windows": cut_lib.crop(images, places, valid, self.settings.size),
         "context": windows.context(tf.boolean_mask(places, valid))}, training=training)
-    features = windows.scatter(tf.concat([found["h"], found["poses"]], axis=-1), valid)
+    features = cut_lib.scatter(tf.concat([found["h"], found["poses"]], axis=-1), valid)
     features = tf.ensure_shape(features, [None, boxes.shape[1] - 1, None])
     features.set_shape([None, boxes.shape[1] - 1, found["h"].shape[-1] + 6])
     return {**self.head({"features": features, "valid": valid}), "valid": valid,
-            "poses": windows.scatter(found["poses"], valid), "window_masks": found["masks"],
+            "poses": cut_lib.scatter(found["poses"], valid), "window_masks": found["masks"],
             "windows": places}
 
   def shrink(self, images):
@@ -88,7 +91,7 @@ class PhysNetWindows(model_lib.GardenModel):
     recipe, settings = self.recipe, self.settings
     some = max(1, round(settings.segment_share * (batch["image"].shape[0] or 1)))
     small = self.shrink(batch["image"][:some])
-    terms = {"segment_loss": settings.segment_weight * windows.segment_loss(
+    terms = {"segment_loss": settings.segment_weight * layers.segment_loss(
         self.segmenter(small, training=training), batch["segments"][:some])}
     found = self.look(batch["image"], batch["boxes"], batch["present"], training)
     valid = found["valid"]
@@ -108,7 +111,7 @@ class PhysNetWindows(model_lib.GardenModel):
 
   def window_labels(self, ids, places, valid):
     """Background, lower, upper, other block in each window: `[n, size / 4, size / 4]` int."""
-    cut = windows.crop(tf.cast(ids, tf.float32)[..., tf.newaxis], places, valid,
+    cut = cut_lib.crop(tf.cast(ids, tf.float32)[..., tf.newaxis], places, valid,
                        self.settings.size // 4, method="nearest", outside=0.0)[..., 0]
     cut = tf.cast(tf.round(cut), tf.int64)
     level = tf.where(valid)[:, 1][:, tf.newaxis, tf.newaxis]

@@ -9,8 +9,8 @@ from garden.core import run
 from garden.physnet import crop
 from garden.physnet import data
 from garden.physnet import settings
-from garden.physnet import windows
 from garden.physnet.physnet import PhysNet
+from garden.worlds.towers import windows
 
 _SMALL = dict(filters=(8, 8, 16), squeeze=4, units=16, coarse=8, mask_filters=(8, 8, 8))
 

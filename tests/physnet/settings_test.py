@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from garden.core import layers
 from garden.physnet import deepmask
 from garden.physnet import googlenet
 from garden.physnet import networks
@@ -63,7 +64,7 @@ def test_a_setting_out_of_its_range_is_refused_by_name(kind, changes, message):
 
 
 @pytest.mark.parametrize("trunk, kind", [
-    ("residual", networks.Trunk), ("resnet", resnet.ResNetTrunk),
+    ("residual", layers.Trunk), ("resnet", resnet.ResNetTrunk),
     ("googlenet", googlenet.GoogLeNet)])
 def test_a_trunk_is_of_its_kind(trunk, kind):
   assert isinstance(settings.Network(trunk=trunk).build_trunk(), kind)
@@ -79,7 +80,7 @@ def test_trunks_get_their_settings():
 
 def test_a_fall_head_is_of_its_kind():
   head = settings.Network(squeeze=3, units=7).build_fall_head()
-  assert isinstance(head, networks.LayoutHead) and (head.squeeze, head.units) == (3, 7)
+  assert isinstance(head, layers.LayoutHead) and (head.squeeze, head.units) == (3, 7)
   pool = settings.Network(fall_head="pool").build_fall_head()
   np.testing.assert_allclose(pool(tf.ones([2, 3, 3, 5])), np.ones([2, 5]))
 
@@ -133,7 +134,7 @@ def test_a_single_step_has_a_rate():
 
 
 def test_kernels_decay_and_biases_and_norms_do_not():
-  layer = networks.ResidualBlock(4)
+  layer = layers.ResidualBlock(4)
   dense = tf.keras.layers.Dense(3, bias_initializer="ones")
   layer(tf.zeros([1, 4, 4, 2])), dense(tf.zeros([1, 2]))
   variables = layer.trainable_variables + dense.trainable_variables
