@@ -102,3 +102,35 @@ def binary(monkeypatch, capsys):
   signal.signal(signal.SIGPIPE, pipe)
   logging.root.handlers[:] = handlers
   absl_logging.set_verbosity(level)
+
+
+def _make_towers(n, seed):
+  """A `TowerSet` of the first n towers of a seed, in memory, as `Stream.load` would give it."""
+  import numpy as np
+  import tensorflow as tf
+
+  from garden.datasets.block_towers import arrays
+  from garden.datasets.block_towers import configs
+  from garden.datasets.block_towers import examples
+
+  rows = list(examples.make(configs.CONFIGS["towers_64"], seed, n))
+  columns = {}
+  for name in rows[0]:
+    if name in ("image", "ids", "masks"):
+      columns[name] = np.array(
+          [tf.io.encode_png(row[name]).numpy() for row in rows], object)
+    else:
+      columns[name] = np.stack([row[name] for row in rows])
+  return arrays.tower_set(columns)
+
+
+@pytest.fixture(scope="session")
+def towers():
+  """48 towers of 2 to 4 blocks, 64 px, the first ones of seed 0. Shared: change a copy."""
+  return _make_towers(48, seed=0)
+
+
+@pytest.fixture(scope="session")
+def test_towers():
+  """24 other towers, of seed 2."""
+  return _make_towers(24, seed=2)

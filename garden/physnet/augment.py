@@ -16,7 +16,7 @@ def flip(batch, flipped):
   """Mirrors some towers left to right.
 
   Args:
-    batch: dict of `data.batches`; absent keys are left out.
+    batch: dict of `stream.batches`; absent keys are left out.
     flipped: `[b]` bool, which ones.
 
   Returns:
@@ -92,7 +92,7 @@ def augment(batch, seed, recipe):
   """The view of a batch that a training step sees.
 
   Args:
-    batch: dict of `data.batches`.
+    batch: dict of `stream.batches`.
     seed: `[2]` int32, of this step.
     recipe: `settings.Recipe`.
 
@@ -187,7 +187,7 @@ class Views(tf.Module):
     self.background = Photometric(recipe.background, seed + 1) if recipe.background else None
 
   def __call__(self, batch, seed):
-    """A batch of `data.batches` -> the batch with its view; seed `[2]` int32, of the step."""
+    """A batch of `stream.batches` -> the batch with its view; seed `[2]` int32, of the step."""
     fold = tf.random.experimental.stateless_fold_in
     batch = augment(batch, seed, self.recipe)
     if self.all is not None:

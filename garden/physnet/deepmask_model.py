@@ -136,7 +136,7 @@ class DeepMask(model_lib.GardenModel):
     super().compile(optimizer=self.recipe.optimizer(self.steps), **kwargs)
 
   def train_step(self, batch):
-    """One step on patches of a batch of `data.batches`; see the module for the turns.
+    """One step on patches of a batch of `stream.batches`; see the module for the turns.
 
     Raises:
       ValueError: turns on several replicas.

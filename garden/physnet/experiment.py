@@ -10,7 +10,7 @@ from garden.core import checks
 from garden.core import export as export_lib
 from garden.core import report as report_lib
 from garden.datasets.block_towers import arrays
-from garden.physnet import data as data_lib
+from garden.datasets.block_towers import stream as stream_lib
 from garden.physnet import metrics
 from garden.physnet import photos as photos_lib
 from garden.physnet import report
@@ -29,13 +29,13 @@ class BlockTowers(streams.TowersExperiment):
   """Will this tower fall, and where will its blocks go.
 
   Args:
-    train: the `data.Stream` to train on.
-    test: list of `data.Stream`s that measure; the first is the one that rows without a
+    train: the `stream.Stream` to train on.
+    test: list of `stream.Stream`s that measure; the first is the one that rows without a
       `setting` stream belong to.
     model: the `settings.Network` of a net that sees the whole image or one crop of it, or
       the `settings.Windows` of one that sees pairs of blocks.
     recipe: the `settings.Recipe`.
-    validation: a `data.Stream` measured at the end of each epoch, or None.
+    validation: a `stream.Stream` measured at the end of each epoch, or None.
     photos: folder of photographs with `labels.csv`, measured too, or None; see `photos.py`.
     image_size: side of what a whole-image net sees, in pixels.
     steps: batches.
@@ -108,7 +108,7 @@ class BlockTowers(streams.TowersExperiment):
       masks `iou` and `log_likelihood` `[N, T]`.
     """
     graph, found = self.graph(model), []
-    for batch in data_lib.in_order(towers, streams.BATCH):
+    for batch in stream_lib.in_order(towers, streams.BATCH):
       outputs = graph(batch["image"])
       row = {"probability": outputs["fall_probability"].numpy()}
       if "mask_logits" in outputs:

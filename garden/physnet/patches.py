@@ -94,7 +94,7 @@ def sample(batch, seed, settings):
   """Patches of a batch of towers, half of them centred on a block.
 
   Args:
-    batch: dict of `data.batches`: `image` `[b, s, s, 3]`, `ids` `[b, s, s]`, `boxes` `[b, B, 4]`,
+    batch: dict of `stream.batches`: `image` `[b, s, s, 3]`, `ids` `[b, s, s]`, `boxes` `[b, B, 4]`,
       `present` `[b, B]`; every tower shows a block.
     seed: `[2]` int32; the patches are a function of it.
     settings: `Patches`.

@@ -142,7 +142,7 @@ class PhysNet(model_lib.GardenModel):
     return terms, accuracy
 
   def train_step(self, batch):
-    """One step on the views of a batch of `data.batches`."""
+    """One step on the views of a batch of `stream.batches`."""
     seed = self.step_seed()
     batch = self.views(batch, seed)
     if self.crop is not None:

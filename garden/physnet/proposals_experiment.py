@@ -10,7 +10,7 @@ from garden.core import export as export_lib
 from garden.core import report as report_lib
 from garden.datasets import order
 from garden.datasets.block_towers import arrays
-from garden.physnet import data as data_lib
+from garden.datasets.block_towers import stream as stream_lib
 from garden.physnet import deepmask_model
 from garden.physnet import patches as patches_lib
 from garden.physnet import proposals
@@ -27,12 +27,12 @@ class Proposals(streams.TowersExperiment):
   """Where are the blocks: DeepMask on patches, then boxes by proposals.
 
   Args:
-    train: the `data.Stream` to train on.
-    test: list of `data.Stream`s that measure.
+    train: the `stream.Stream` to train on.
+    test: list of `stream.Stream`s that measure.
     model: the `settings.Network`.
     recipe: the `settings.Recipe`.
     patches: the `patches.Patches`.
-    validation: a `data.Stream` measured at the end of each epoch, or None.
+    validation: a `stream.Stream` measured at the end of each epoch, or None.
     object_sizes: longer sides of the blocks that proposals look for, in shares of the image.
     grid_step: between the patches of proposals, in shares of a patch.
     most: proposals of an image.
@@ -107,7 +107,7 @@ class Proposals(streams.TowersExperiment):
     """
     look = tf.function(model, reduce_retracing=True)
     iou, right = [], []
-    for number, batch in enumerate(data_lib.in_order(towers, streams.BATCH)):
+    for number, batch in enumerate(stream_lib.in_order(towers, streams.BATCH)):
       seed = tf.random.experimental.stateless_fold_in(tf.constant(_TEST_SEED), number)
       found = patches_lib.sample(batch, seed, self.patches)
       logits = look(found["image"])
@@ -176,7 +176,7 @@ class Proposals(streams.TowersExperiment):
              for name, towers in zip(self.test_names, self.test_towers)
              for metric, value in self._summary(model, towers).items()]
     towers = self.test_towers[0]
-    batch = next(iter(data_lib.in_order(towers, min(4, len(towers)))))
+    batch = next(iter(stream_lib.in_order(towers, min(4, len(towers)))))
     found = patches_lib.sample(batch, tf.constant(_TEST_SEED), self.patches)
     images = arrays.images_of(towers, order.evenly(len(towers), 8))
     sections = [

@@ -9,7 +9,7 @@ from garden.core import checks
 from garden.core import experiment as experiment_lib
 from garden.datasets import order
 from garden.datasets.block_towers import arrays
-from garden.physnet import data as data_lib
+from garden.datasets.block_towers import stream as stream_lib
 
 BATCH = 50  # towers of a forward pass outside of training
 
@@ -18,10 +18,10 @@ class TowersExperiment(experiment_lib.Experiment):
   """An experiment on streams of towers, each read once; `told` says what it predicts.
 
   Args:
-    train: the `data.Stream` to train on.
-    test: list of `data.Stream`s that measure.
+    train: the `stream.Stream` to train on.
+    test: list of `stream.Stream`s that measure.
     test_names: a name for each stream of `test`.
-    validation: a `data.Stream`, or None.
+    validation: a `stream.Stream`, or None.
     steps: batches of training.
     batch_size: towers of a batch.
     seed: seed of the order.
@@ -65,9 +65,9 @@ class TowersExperiment(experiment_lib.Experiment):
     """One stage: `train`."""
     validation = None
     if self.validation is not None:
-      validation = data_lib.in_order(self.validation.load(), BATCH)
+      validation = stream_lib.in_order(self.validation.load(), BATCH)
     return experiment_lib.Data(
-        stages=[experiment_lib.Stage("train", self.steps, data_lib.batches(
+        stages=[experiment_lib.Stage("train", self.steps, stream_lib.batches(
             self.train_towers, self.batch_size, self.seed))], validation=validation)
 
   def told(self, model, images):

@@ -119,7 +119,7 @@ class PhysNetWindows(model_lib.GardenModel):
         cut == level + 2, 2, 3)))
 
   def train_step(self, batch):
-    """One step on the views of a batch of `data.batches`."""
+    """One step on the views of a batch of `stream.batches`."""
     seed = self.step_seed()
     batch = self.views(batch, seed)
     noise = self.settings.box_noise * tf.random.stateless_normal(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from garden.physnet import data
+from garden.datasets.block_towers import stream
 from garden.physnet import deepmask_model
 from garden.physnet import patches
 from garden.physnet import settings
@@ -34,14 +34,14 @@ def _moved(before, layer):
 
 @pytest.fixture(scope="module")
 def fitted(towers):
-  """`(model, stream, history, measured before, after)` of 16 towers learned for 80 steps."""
+  """`(model, batches, history, measured before, after)` of 16 towers learned for 80 steps."""
   model = _model(steps=100, recipe=dict(learning_rate=5e-3, flip=False, noise=0.0, warm_up=5))
   some = towers.take(np.arange(16))
-  stream = data.batches(some, 16, 0)
-  before = model.evaluate(data.in_order(some, 16), return_dict=True, verbose=0)
-  history = model.fit(stream(0), steps_per_epoch=20, epochs=4, verbose=0).history
-  after = model.evaluate(data.in_order(some, 16), return_dict=True, verbose=0)
-  return model, stream, history, before, after
+  batches = stream.batches(some, 16, 0)
+  before = model.evaluate(stream.in_order(some, 16), return_dict=True, verbose=0)
+  history = model.fit(batches(0), steps_per_epoch=20, epochs=4, verbose=0).history
+  after = model.evaluate(stream.in_order(some, 16), return_dict=True, verbose=0)
+  return model, batches, history, before, after
 
 
 def test_outputs_have_their_shapes():
@@ -69,13 +69,13 @@ def test_iou_of_masks():
 
 
 def test_the_heads_are_trained_in_turns(fitted):
-  model, stream, *_ = fitted
+  model, batches, *_ = fitted
   first = int(model.total_steps)
   assert first % 2 == 0
   for step, (moves, rests) in enumerate([(model.mask_head, model.score_head),
                                          (model.score_head, model.mask_head)] * 2):
     moving, resting, trunk = _values(moves), _values(rests), _values(model.trunk)
-    model.fit(stream(first + step), steps_per_epoch=1, verbose=0)
+    model.fit(batches(first + step), steps_per_epoch=1, verbose=0)
     assert not any(_moved(resting, rests)) and any(_moved(trunk, model.trunk))
     assert any(_moved(moving, moves))
 
@@ -84,7 +84,7 @@ def test_together_both_heads_move(towers):
   model = _model(alternate=False)
   model.run_eagerly = True  # few steps are faster than a trace
   before = _values(model.mask_head), _values(model.score_head)
-  model.fit(data.batches(towers, 8, 0)(0), steps_per_epoch=2, verbose=0)
+  model.fit(stream.batches(towers, 8, 0)(0), steps_per_epoch=2, verbose=0)
   assert any(_moved(before[0], model.mask_head)) and any(_moved(before[1], model.score_head))
 
 
@@ -96,7 +96,7 @@ def test_training_lowers_both_losses(fitted):
 
 
 def test_what_is_measured_is_the_papers_sum(towers):
-  found = _model().evaluate(data.in_order(towers, 48), return_dict=True, verbose=0)
+  found = _model().evaluate(stream.in_order(towers, 48), return_dict=True, verbose=0)
   assert found["loss"] == pytest.approx(found["mask_loss"] + found["score_loss"] / 32, rel=1e-5)
   assert 0 <= found["mask_iou"] <= 1 and 0 <= found["score_accuracy"] <= 1
 
@@ -105,7 +105,7 @@ def test_a_step_is_a_function_of_the_seed(towers):
   def weights():
     model = _model()
     model.run_eagerly = True
-    model.fit(data.batches(towers, 8, 0)(0), steps_per_epoch=2, verbose=0)
+    model.fit(stream.batches(towers, 8, 0)(0), steps_per_epoch=2, verbose=0)
     return model.get_weights()
   for a, b in zip(weights(), weights()):
     np.testing.assert_allclose(a, b, atol=1e-5)
@@ -137,7 +137,7 @@ def test_it_trains_in_mixed_precision(towers):
   try:
     model = _model()
     model.run_eagerly = True
-    history = model.fit(data.batches(towers, 8, 0)(0), steps_per_epoch=2, verbose=0).history
+    history = model.fit(stream.batches(towers, 8, 0)(0), steps_per_epoch=2, verbose=0).history
     assert np.isfinite(history["loss"][0])
     assert model(tf.zeros([1, 32, 32, 3]))["scores"].dtype == tf.float32
   finally:
@@ -146,7 +146,7 @@ def test_it_trains_in_mixed_precision(towers):
 
 def test_turns_on_two_replicas_are_refused(towers):
   strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-  batch = next(iter(data.in_order(towers, 2)))
+  batch = next(iter(stream.in_order(towers, 2)))
   with strategy.scope():
     model = _model()
     with pytest.raises(ValueError, match="alternate is True on 2 replicas; it needs 1"):

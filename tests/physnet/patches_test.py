@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from garden.physnet import data
+from garden.datasets.block_towers import stream
 from garden.physnet import patches
 
 _STILL = patches.Patches(shift=0.0, scale=0.0, mask_size=64)
@@ -13,7 +13,7 @@ _STILL = patches.Patches(shift=0.0, scale=0.0, mask_size=64)
 @pytest.fixture(scope="module")
 def batch(towers):
   """24 towers."""
-  return next(iter(data.in_order(towers, 24)))
+  return next(iter(stream.in_order(towers, 24)))
 
 
 def _sample(batch, number=0, settings=None):

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from garden.core import config
 from garden.core import run
+from garden.datasets.block_towers import stream
 from garden.physnet import crop
-from garden.physnet import data
 from garden.physnet import settings
 from garden.physnet.physnet import PhysNet
 from garden.worlds.towers import windows
@@ -44,14 +44,14 @@ def test_the_low_rank_head_gives_masks_of_the_same_shape():
 
 def test_training_lowers_the_loss(towers):
   model = _model(steps=40, learning_rate=3e-3, flip=False, noise=0.0)
-  history = model.fit(data.batches(towers.take(np.arange(16)), 16, 0)(0), steps_per_epoch=10,
+  history = model.fit(stream.batches(towers.take(np.arange(16)), 16, 0)(0), steps_per_epoch=10,
                       epochs=4, verbose=0).history
   assert history["loss"][-1] < 0.7 * history["loss"][0]
 
 
 def test_the_logged_terms_add_up(towers):
   model = _model(pose_weight=1.0, margin_weight=1.0, dice_weight=1.0)
-  found = model.evaluate(data.in_order(towers, 48), return_dict=True, verbose=0)
+  found = model.evaluate(stream.in_order(towers, 48), return_dict=True, verbose=0)
   terms = [found[name] for name in ("fall_loss", "mask_loss", "dice_loss", "margin_loss",
                                     "pose_loss")]
   assert all(value > 0 for value in terms)
@@ -59,13 +59,13 @@ def test_the_logged_terms_add_up(towers):
 
 
 def test_terms_without_weight_are_not_computed(towers):
-  found = _model().evaluate(data.in_order(towers, 48), return_dict=True, verbose=0)
+  found = _model().evaluate(stream.in_order(towers, 48), return_dict=True, verbose=0)
   assert set(found) == {"loss", "accuracy", "fall_loss", "mask_loss"}
 
 
 def test_interfaces_that_are_not_there_do_not_count(towers):
   model = _model(pose_weight=1.0)
-  batch = next(iter(data.in_order(towers, 12)))
+  batch = next(iter(stream.in_order(towers, 12)))
   wrong = tf.where(batch["valid"][..., tf.newaxis], batch["poses"], 1e3)
   batch["image"] = model.shrink(batch["image"])
   terms, _ = model.losses_of(batch, training=False)
@@ -76,7 +76,7 @@ def test_interfaces_that_are_not_there_do_not_count(towers):
 def test_a_step_is_a_function_of_the_seed(towers):
   def weights():
     model = _model()
-    model.fit(data.batches(towers, 8, 0)(0), steps_per_epoch=2, verbose=0)
+    model.fit(stream.batches(towers, 8, 0)(0), steps_per_epoch=2, verbose=0)
     return model.get_weights()
   for a, b in zip(weights(), weights()):
     np.testing.assert_allclose(a, b, atol=1e-5)
@@ -92,7 +92,7 @@ def test_images_of_any_size_are_shrunk_by_area():
 def test_photometric_views_reach_the_network(towers):
   model = _model(photometric=0.5)
   assert len(model.views.all.layers) == 4 and model.views.background is None
-  model.fit(data.batches(towers, 8, 0)(0), steps_per_epoch=1, verbose=0)
+  model.fit(stream.batches(towers, 8, 0)(0), steps_per_epoch=1, verbose=0)
   assert all(np.isfinite(w).all() for w in model.get_weights())
 
 
@@ -100,7 +100,7 @@ def test_it_trains_in_mixed_precision(towers):
   tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
   try:
     model = _model()
-    history = model.fit(data.batches(towers, 8, 0)(0), steps_per_epoch=2, verbose=0).history
+    history = model.fit(stream.batches(towers, 8, 0)(0), steps_per_epoch=2, verbose=0).history
     assert np.isfinite(history["loss"][0])
     assert model(tf.zeros([1, 56, 56, 3]))["masks"].dtype == tf.float32
   finally:
@@ -138,7 +138,7 @@ def test_a_crop_gives_masks_of_the_whole_image(cropped):
 
 
 def test_what_is_far_from_the_crop_does_not_change_the_fall(cropped, towers):
-  batch = next(iter(data.in_order(towers, 4)))
+  batch = next(iter(stream.in_order(towers, 4)))
   place = tf.constant([[0.3, 0.3, 0.7, 0.6]] * 4)
   outside = tf.pad(tf.zeros([4, 32, 24, 3]), [[0, 0], [16, 16], [18, 22], [0, 0]],
                    constant_values=0.5)
@@ -148,14 +148,14 @@ def test_what_is_far_from_the_crop_does_not_change_the_fall(cropped, towers):
 
 
 def test_training_on_crops_lowers_the_loss_and_teaches_the_segmenter(cropped, towers):
-  history = cropped.fit(data.batches(towers.take(np.arange(16)), 16, 0)(0), steps_per_epoch=10,
+  history = cropped.fit(stream.batches(towers.take(np.arange(16)), 16, 0)(0), steps_per_epoch=10,
                         epochs=4, verbose=0).history
   assert history["loss"][-1] < 0.8 * history["loss"][0]
   assert history["segment_loss"][-1] < 0.8 * history["segment_loss"][0]
 
 
 def test_training_cuts_at_the_true_boxes_and_use_at_the_segmenters(cropped, towers):
-  batch = next(iter(data.in_order(towers, 4)))
+  batch = next(iter(stream.in_order(towers, 4)))
   truth = crop.place(batch["boxes"], batch["present"], (48, 32), 10.0)
   terms, _ = cropped.losses_of(batch, training=False)
   fall = cropped.look(batch["image"], truth)["fall"]

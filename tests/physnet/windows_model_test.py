@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from garden.physnet import data
+from garden.datasets.block_towers import stream
 from garden.physnet import settings
 from garden.physnet.windows_model import PhysNetWindows
 
@@ -23,7 +23,7 @@ def _model(steps=20, windows=None, **recipe):
 
 
 def _batch(towers, n):
-  return next(iter(data.in_order(towers, n)))
+  return next(iter(stream.in_order(towers, n)))
 
 
 def test_outputs_have_their_shapes():
@@ -66,14 +66,14 @@ def test_window_labels_are_the_lower_the_upper_and_other_blocks(towers):
 
 def test_training_lowers_the_loss(towers):
   model = _model(steps=40, flip=False, noise=0.0)
-  history = model.fit(data.batches(towers.take(np.arange(16)), 16, 0)(0), steps_per_epoch=10,
+  history = model.fit(stream.batches(towers.take(np.arange(16)), 16, 0)(0), steps_per_epoch=10,
                       epochs=4, verbose=0).history
   assert history["loss"][-1] < 0.8 * history["loss"][0]
 
 
 def test_the_logged_terms_add_up(towers):
   model = _model()
-  found = model.evaluate(data.in_order(towers, 48), return_dict=True, verbose=0)
+  found = model.evaluate(stream.in_order(towers, 48), return_dict=True, verbose=0)
   terms = [value for name, value in found.items() if name.endswith("_loss")]
   assert len(terms) == 6 and found["loss"] == pytest.approx(sum(terms), rel=1e-5)
 

@@ -10,12 +10,11 @@ import gin
 import numpy as np
 import tensorflow as tf
 
-from garden.core import checks
 from garden.datasets import order
 from garden.datasets.block_towers import arrays
 
 
-@gin.register(module="physnet")
+@gin.register(module="towers")
 @dataclasses.dataclass(frozen=True)
 class Stream:
   """A part of the set `block_towers`.
@@ -33,8 +32,8 @@ class Stream:
   data_dir: str | None = None
 
   def __post_init__(self):
-    if self.n is not None:
-      checks.check_count("n", self.n, 1)
+    if self.n is not None and (not isinstance(self.n, int) or self.n < 1):
+      raise ValueError(f"n is {self.n!r}; it must be a whole number of at least 1")
 
   def load(self):
     """Reads the towers, after making those that aren't there.
@@ -81,9 +80,9 @@ def batches(towers, batch_size, seed):
     `ids` and `segments` (colour classes) `[b, s, s]` int32, `masks` `[b, m, m, 4]` int32, and the
     targets of `arrays.TowerSet` by name.
   """
-  checks.check_count("batch_size", batch_size, 1)
-  if batch_size > len(towers):
-    raise ValueError(f"batch_size is {batch_size}, but there are {len(towers)} towers")
+  if not 1 <= batch_size <= len(towers):
+    raise ValueError(f"batch_size is {batch_size}, but there are {len(towers)} towers; it must be "
+                     "in 1 .. that")
   pictures, targets, shapes = _tensors(towers)
 
   def example(number):
