@@ -58,8 +58,9 @@ class PhysNetWindows(model_lib.GardenModel):
   def call(self, images, training=False):
     """`[b, h, w, 3]` in [0, 1] -> the dict of outputs, with boxes by the segmenter."""
     segments = self.segmenter(self.shrink(images), training=training)
-    boxes, present = cut_lib.level_order(*cut_lib.boxes_of_masks(
-        tf.argmax(segments, axis=-1), self.n_classes))
+    found = cut_lib.boxes_of_masks(tf.argmax(segments, axis=-1), self.n_classes)
+    order = cut_lib.level_order(*found)
+    boxes, present = (tf.gather(x, order, batch_dims=1) for x in found)
     return {"segments": segments, "boxes": boxes, "present": present,
             **self.look(images, boxes, present, training)}
 

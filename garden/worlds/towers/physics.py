@@ -50,12 +50,15 @@ class Motion:
     times: `[T]` float, seconds.
     position: `[N, T, B, 3]` float32.
     rotation: `[N, T, B, 4]` float32, (w, x, y, z).
+    velocity: `[N, T, B, 6]` float32: metres a second in the world's frame, then radians a second
+      in the block's own.
     fall: `[N]` int64, 1 where the tower fell within the last time.
   """
 
   times: np.ndarray
   position: np.ndarray
   rotation: np.ndarray
+  velocity: np.ndarray
   fall: np.ndarray
 
   def at(self, towers, time):
@@ -83,15 +86,18 @@ def mjcf(towers, index=0):
   return _MJCF.format(step=TIMESTEP, density=_DENSITY, blocks="\n".join(blocks))
 
 
-def simulate(towers, times=TIMES, forces=None, force_seconds=0.5):
+def simulate(towers, times=TIMES, forces=None, force_seconds=0.5, velocity=None):
   """Lets towers go, and looks at them at some times.
 
   Args:
-    towers: `Towers`, at rest.
+    towers: `Towers`.
     times: seconds, rising, multiples of 5 ms.
     forces: optional `[N, B, 3]`, newton at the blocks' centres, from the start on. A block
       of 1 m weighs 9,810 N.
     force_seconds: how long they act.
+    velocity: optional `[N, B, 6]`, of the start, as `Motion` has it; blocks are at rest without.
+      With it a motion goes on where it was cut, and as blocks sink a little into each other when
+      they hit, that isn't refused.
 
   Returns:
     `Motion`; places without a block keep their pose.
@@ -109,12 +115,13 @@ def simulate(towers, times=TIMES, forces=None, force_seconds=0.5):
   ticks = np.round(times / TIMESTEP).astype(int)
   push = 0 if forces is None else round(force_seconds / TIMESTEP)
   shape = (len(towers), len(times), towers.present.shape[1])
-  position, rotation = np.empty((*shape, 3), np.float32), np.empty((*shape, 4), np.float32)
+  position, rotation, speed = (np.empty((*shape, k), np.float32) for k in (3, 4, 6))
   for index in range(len(towers)):
     force = None if forces is None else np.asarray(forces[index], np.float64)
-    poses = _run(towers, index, ticks, force, push)
+    first = None if velocity is None else np.asarray(velocity[index], np.float64)
+    poses, speed[index] = _run(towers, index, ticks, force, push, first)
     position[index], rotation[index] = poses[..., :3], poses[..., 3:]
-  return Motion(times, position, rotation, _fell(towers, position[:, -1]))
+  return Motion(times, position, rotation, speed, _fell(towers, position[:, -1]))
 
 
 def _fell(towers, position):
@@ -134,16 +141,20 @@ def _model(sizes):
   return model, mujoco.MjData(model)
 
 
-def _run(towers, index, ticks, force, push):
-  """Poses `[T, B, 7]` of one tower."""
+def _run(towers, index, ticks, force, push, velocity):
+  """`(poses [T, B, 7], velocities [T, B, 6])` of one tower."""
   places = np.flatnonzero(towers.present[index])
   start = np.concatenate([towers.position[index], towers.rotation[index]], axis=1, dtype=np.float64)
   model, data = _model(tuple(map(tuple, towers.size[index, places].tolist())))
   mujoco.mj_resetData(model, data)
   data.qpos[:] = start[places].ravel()
+  if velocity is not None:
+    data.qvel[:] = velocity[places].ravel()
   mujoco.mj_forward(model, data)
-  _check_contacts(model, data, index, places)
+  if velocity is None:
+    _check_contacts(model, data, index, places)
   poses = np.broadcast_to(start, (len(ticks), *start.shape)).copy()
+  speeds = np.zeros((len(ticks), len(start), 6))
   if force is not None:
     data.xfrc_applied[1:, :3] = force[places]
   done = 0
@@ -158,7 +169,8 @@ def _run(towers, index, ticks, force, push):
       if not pushing and data.ntree_awake == 0:
         done = max(done, tick)  # all asleep: nothing moves any more
     poses[t, places] = data.qpos.reshape(-1, 7)
-  return poses
+    speeds[t, places] = data.qvel.reshape(-1, 6)
+  return poses, speeds
 
 
 def _check_contacts(model, data, index, places):

@@ -7,19 +7,22 @@ import tensorflow as tf
 
 
 def level_order(boxes, present):
-  """Puts blocks in the order of their levels, the lowest first.
+  """The order of blocks by their levels, the lowest first.
 
   Args:
     boxes: `[b, B, 4]` float.
     present: `[b, B]` bool.
 
   Returns:
-    `(boxes [b, B, 4], present [b, B])`; places without a block come last.
+    `[b, B]` int32 places; those without a block come last.
+
+  Example:
+    order = level_order(boxes, present)
+    boxes, present = (tf.gather(x, order, batch_dims=1) for x in (boxes, present))
   """
   middle = 0.5 * (boxes[..., 0] + boxes[..., 2])
   key = tf.where(present, -middle, 10.0)  # y points down
-  order = tf.argsort(key, axis=1, stable=True)
-  return (tf.gather(boxes, order, batch_dims=1), tf.gather(present, order, batch_dims=1))
+  return tf.argsort(key, axis=1, stable=True)
 
 
 def pairs(boxes, present):

@@ -227,3 +227,27 @@ def test_falls_are_measured_in_widths_of_the_block():
   assert physics.simulate(small).fall.tolist() == [1]  # .2 m are a width
   large = _tower((0, 0, 1.2)).replace(size=np.full((1, 1, 3), 1.0, np.float32))
   assert physics.simulate(large).fall.tolist() == [0]  # .2 m are a tenth
+
+
+def test_a_motion_goes_on_where_it_was_cut():
+  tower = _tower(*_UNSTABLE)
+  whole = physics.simulate(tower, (0.3, 0.6))
+  later = physics.simulate(whole.at(tower, 0), (0.3,), velocity=whole.velocity[:, 0])
+  np.testing.assert_allclose(later.position[0, 0], whole.position[0, 1], atol=0.01)
+  rested = physics.simulate(whole.at(tower, 0), (0.3,))
+  assert np.abs(rested.position[0, 0] - whole.position[0, 1]).max() > 0.05
+
+
+def test_a_thrown_block_flies_as_it_should():
+  velocity = np.zeros((1, 1, 6))
+  velocity[0, 0, :3] = [2.0, 0.0, 3.0]
+  motion = physics.simulate(_tower((0, 0, 30.0)), (0.5,), velocity=velocity)
+  start, end = np.array([0, 0, 30.0]), motion.position[0, 0, 0]
+  np.testing.assert_allclose(end - start, [1.0, 0.0, 1.5 - 9.81 / 8], atol=0.02)
+  np.testing.assert_allclose(motion.velocity[0, 0, 0, :3], [2.0, 0.0, 3.0 - 9.81 / 2], atol=0.02)
+
+
+def test_towers_that_stand_are_at_rest(sampled):
+  motion = sampled[1]
+  assert np.abs(motion.velocity[motion.fall == 0]).max() < 0.05
+  assert np.abs(motion.velocity[motion.fall == 1, 1:3]).max() > 1.0
