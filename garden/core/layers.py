@@ -218,3 +218,10 @@ def segment_loss(logits, segments):
   labels = tf.image.resize(segments[..., tf.newaxis], logits.shape[1:3], method="nearest")
   return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(
       tf.cast(labels[..., 0], tf.int32), logits))
+
+
+def not_empty(x):
+  """`x` `[n, ...]`, or one example of zeros if n is 0: convolutions on a CPU fail on none."""
+  spare = tf.cast(tf.equal(tf.shape(x)[0], 0), tf.int32)
+  padded = tf.pad(x, [[0, spare], *[[0, 0]] * (x.shape.rank - 1)])
+  return tf.ensure_shape(padded, [None, *x.shape[1:]])

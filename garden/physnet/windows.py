@@ -35,13 +35,6 @@ def context(windows):
   return tf.concat([2.0 * middle, 4.0 * height - 1.5], axis=-1)
 
 
-def _not_empty(x):
-  """`x` `[n, ...]`, or one example of zeros if n is 0: convolutions on a CPU fail on none."""
-  spare = tf.cast(tf.equal(tf.shape(x)[0], 0), tf.int32)
-  padded = tf.pad(x, [[0, spare], *[[0, 0]] * (x.shape.rank - 1)])
-  return tf.ensure_shape(padded, [None, *x.shape[1:]])
-
-
 @tf.keras.utils.register_keras_serializable(package="garden")
 class WindowNet(tf.keras.layers.Layer):
   """What one window says: `{"windows", "context"}` -> dict of `h`, `poses`, `masks`.
@@ -74,7 +67,7 @@ class WindowNet(tf.keras.layers.Layer):
   def call(self, inputs, training=None):
     """The dict of windows and contexts -> the dict of outputs."""
     n = tf.shape(inputs["windows"])[0]
-    cut, context_ = (_not_empty(inputs[name]) for name in ("windows", "context"))
+    cut, context_ = (layers.not_empty(inputs[name]) for name in ("windows", "context"))
     fine, coarse = self.trunk(cut, training=training)
     seen = self.layout(coarse, training=training)
     h = self.dense(tf.concat([seen, self.place(context_)], axis=-1))

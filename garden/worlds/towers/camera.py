@@ -43,6 +43,20 @@ def tensors(scene, names):
   return {name: tf.cast(scene[name], dtypes.get(name, tf.float32)) for name in names}
 
 
+def unpack(camera):
+  """The fields of cameras that are kept as numbers: `[N, 7]` -> dict of `FIELDS`.
+
+  The seven are azimuth and elevation in radians, distance in metres, vertical field of view in
+  degrees, target x, y, z in metres, as the set `block_towers` has them.
+
+  Example:
+    >>> sorted(unpack(tf.zeros([2, 7])))[0]
+    'camera_azimuth'
+  """
+  numbers = {name: camera[:, k] for k, name in enumerate(FIELDS[:-1])}
+  return {**numbers, FIELDS[-1]: camera[:, 4:7]}
+
+
 def checked_size(image_size):
   """`image_size`, an int or (h, w), as `(h, w)` of at least 1, or ValueError."""
   pair = image_size if isinstance(image_size, tuple | list) else (image_size, image_size)

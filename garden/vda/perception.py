@@ -1,0 +1,258 @@
+"""Perception: an image and its camera -> the state of the tower.
+
+The strong form: a small colour segmenter finds the blocks, each pair of neighbours is cut out at
+the scale that the camera gives a block, and one shared net tells how the upper block lies on the
+lower one:
+
+    (dx, dy, cos 4a, sin 4a, cos 4b, sin 4b)
+
+offset to the camera's right and away from it in block widths, yaw a of the lower and b of the
+upper block from the camera's azimuth. Offsets add up from the base, a block's yaw is the mean of
+what its pairs say, heights follow from the levels: blocks of this world are cubes of 1 m. Where
+the base stands is what brings the blocks' boxes in the image where they were seen (`place_base`).
+
+Wu, Lu, Kohli, Freeman, Tenenbaum, NIPS 2017 use a ResNet-18 on each object instead; whether a
+tower stands depends on offsets of neighbours, which a window on both shows best.
+"""
+
+import math
+
+import tensorflow as tf
+
+from garden.core import layers
+from garden.vda import state as state_lib
+from garden.worlds.towers import camera as camera_lib
+from garden.worlds.towers import scene
+from garden.worlds.towers import windows
+
+_POSES = 6
+#: Middle and half the range of the protocol's cameras: what the net sees is about +-1.
+_DISTANCE, _ELEVATION = (9.5, 1.0), (0.275, 0.175)
+_PROBE = 0.05  # m, of the finite differences of `place_base`
+_PRIOR = 0.01  # of a box in the image, for a metre away from where the camera looks
+_FARTHEST = 1.0  # m, of one step
+
+
+def block_height(camera):
+  """Height of a cube of 1 m where the camera looks: `[N, 7]` -> `[N]`, in shares of the image."""
+  return 0.5 / (camera[:, 2] * tf.tan(camera[:, 3] * (math.pi / 360.0)))
+
+
+def camera_numbers(places, camera):
+  """What the camera says of windows: `[N, W, 4]` boxes, `[N, 7]` -> `[N, W, 5]`, about +-1.
+
+  Sine of the elevation of the ray through the window's middle, its direction to the right and
+  up, the camera's distance and elevation.
+  """
+  slope = tf.tan(camera[:, 3, tf.newaxis] * (math.pi / 360.0))
+  middle = places[..., :2] + places[..., 2:] - 1.0  # y, x in +-1
+  up, right = -middle[..., 0] * slope, middle[..., 1] * slope
+  elevation = camera[:, 1, tf.newaxis] + tf.zeros_like(up)
+  rise = (up * tf.cos(elevation) - tf.sin(elevation)) / tf.sqrt(1.0 + up ** 2 + right ** 2)
+  distance = (camera[:, 2, tf.newaxis] - _DISTANCE[0]) / _DISTANCE[1] + tf.zeros_like(up)
+  return tf.stack([2.0 * rise, 3.0 * right, 3.0 * up, distance,
+                   (elevation - _ELEVATION[0]) / _ELEVATION[1]], axis=-1)
+
+
+def assemble(poses, valid, present, azimuth):
+  """Puts pairs together: where blocks are by the base, and how they are turned.
+
+  Args:
+    poses: `[N, W, 6]` float, of the pairs from the lowest up.
+    valid: `[N, W]` bool, which pairs there are.
+    present: `[N, W + 1]` bool, which blocks there are.
+    azimuth: `[N]` of the camera, radians.
+
+  Returns:
+    Dict of `present`; `position` `[N, W + 1, 3]`, the base in the middle of the floor; `rotation`
+    and `size`. A block without a pair is turned towards the camera.
+
+  Example:
+    state = assemble(towers.poses, towers.valid, towers.present, towers.camera[:, 0])
+  """
+  there = tf.cast(valid, poses.dtype)[..., tf.newaxis]
+  steps = tf.pad(tf.cumsum(poses[..., :2] * there, axis=1), [[0, 0], [1, 0], [0, 0]])
+  turn = (tf.pad(poses[..., 2:4] * there, [[0, 0], [0, 1], [0, 0]])
+          + tf.pad(poses[..., 4:6] * there, [[0, 0], [1, 0], [0, 0]]))
+  # At (0, 0) the gradient of atan2 is NaN.
+  none = tf.reduce_sum(tf.square(turn), axis=-1, keepdims=True) < 1e-12
+  turn = tf.where(none, tf.constant([1.0, 0.0]), turn)
+  yaw = tf.atan2(turn[..., 1], turn[..., 0]) / 4.0 + azimuth[:, tf.newaxis]
+  levels = scene.HALF_SIZE * (2.0 * tf.range(present.shape[1], dtype=tf.float32) + 1.0)
+  z = tf.broadcast_to(levels, tf.shape(yaw))
+  position = tf.concat([_world(steps, azimuth), z[..., tf.newaxis]], axis=-1)
+  return {"present": present, "position": position, "rotation": state_lib.rotation_of(yaw),
+          "size": tf.fill(tf.shape(position), scene.HALF_SIZE)}
+
+
+def place_base(state, boxes, camera, steps=4):
+  """Moves a tower over the floor to where its blocks' boxes are seen.
+
+  Damped Gauss-Newton over two unknowns, with the left, right and lower sides of the boxes as
+  residuals (the upper side of a block may be hidden) and a weak pull to where the camera looks.
+
+  Args:
+    state: of `assemble`.
+    boxes: `[N, B, 4]` (y0, x0, y1, x1) in [0, 1], of what is seen of the blocks.
+    camera: `[N, 7]`.
+    steps: of Gauss-Newton.
+
+  Returns:
+    The state, moved. Differentiable; the directions of the steps are taken as constant.
+
+  Example:
+    state = place_base(assemble(poses, valid, present, camera[:, 0]), boxes, camera)
+  """
+  fields, azimuth = camera_lib.unpack(camera), camera[:, 0]
+  weight = tf.cast(state["present"], tf.float32)[..., tf.newaxis] * tf.ones([3])
+  start = tf.reduce_sum(state["position"] * weight, axis=1) / tf.maximum(
+      tf.reduce_sum(weight, axis=1), 1.0)
+  place = _floor(fields["camera_target"][:, :2] - start[:, :2], azimuth)
+
+  def residuals(place):
+    found = camera_lib.boxes({**fields, **moved(place)}, 1)
+    error = tf.gather((found - boxes), [1, 2, 3], axis=-1) * weight
+    return tf.reshape(error, [-1, weight.shape[1] * 3])
+
+  def moved(place):
+    shift = tf.pad(_world(place[:, tf.newaxis], azimuth), [[0, 0], [0, 0], [0, 1]])
+    return {**state, "position": state["position"] + shift}
+
+  home = place
+  for _ in range(steps):
+    error = residuals(place)
+    slopes = tf.stop_gradient(tf.stack([
+        (residuals(place + _PROBE * tf.one_hot(k, 2)) - error) / _PROBE for k in range(2)],
+        axis=-1))
+    normal = tf.einsum("nri,nrj->nij", slopes, slopes) + _PRIOR ** 2 * tf.eye(2)
+    pull = tf.einsum("nri,nr->ni", slopes, error) + _PRIOR ** 2 * (place - home)
+    step = tf.linalg.solve(normal, pull[..., tf.newaxis])[..., 0]
+    place -= tf.clip_by_value(step, -_FARTHEST, _FARTHEST)
+  return moved(place)
+
+
+def _world(steps, azimuth):
+  """Steps `[N, P, 2]` to the camera's right and away from it -> `[N, P, 2]` along x and y."""
+  sin, cos = tf.sin(azimuth)[:, tf.newaxis], tf.cos(azimuth)[:, tf.newaxis]
+  right, away = tf.unstack(steps, axis=-1)
+  return tf.stack([-sin * right - cos * away, cos * right - sin * away], axis=-1)
+
+
+def _floor(points, azimuth):
+  """`[N, 2]` along x and y -> to the camera's right and away from it."""
+  sin, cos = tf.sin(azimuth), tf.cos(azimuth)
+  x, y = tf.unstack(points, axis=-1)
+  return tf.stack([cos * y - sin * x, -cos * x - sin * y], axis=-1)
+
+
+@tf.keras.utils.register_keras_serializable(package="garden")
+class PairNet(tf.keras.layers.Layer):
+  """How the upper of two blocks lies on the lower one: `{"windows", "camera"}` -> `[n, 6]`.
+
+  `windows` are `[n, s, s, 3]` in [0, 1], `camera` `[n, 5]` (`camera_numbers`); see the module for
+  the six numbers. n may be 0.
+
+  Args:
+    filters: channels of the trunk.
+    units: of the two dense layers.
+    **kwargs: of `tf.keras.layers.Layer`.
+
+  Example:
+    poses = PairNet()({"windows": tf.zeros([8, 64, 64, 3]), "camera": tf.zeros([8, 5])})
+  """
+
+  def __init__(self, filters=(24, 48, 96), units=(256, 192), **kwargs):
+    super().__init__(**kwargs)
+    self.filters, self.units = tuple(filters), tuple(units)
+    policy = dict(dtype=self.dtype_policy)
+    self.trunk = layers.Trunk(self.filters, **policy)
+    self.layout = layers.LayoutHead(48, self.units[0], **policy)
+    self.camera = tf.keras.layers.Dense(32, activation="relu", **policy)
+    self.dense = tf.keras.layers.Dense(self.units[1], activation=tf.nn.leaky_relu, **policy)
+    self.poses = tf.keras.layers.Dense(_POSES, dtype="float32")
+
+  def call(self, inputs, training=None):
+    """The dict of windows and camera numbers -> poses."""
+    n = tf.shape(inputs["windows"])[0]
+    cut, numbers = (layers.not_empty(inputs[name]) for name in ("windows", "camera"))
+    seen = self.layout(self.trunk(cut, training=training)[-1], training=training)
+    return self.poses(self.dense(tf.concat([seen, self.camera(numbers)], axis=-1)))[:n]
+
+  def get_config(self):
+    """The arguments of the constructor."""
+    return {**super().get_config(), "filters": self.filters, "units": self.units}
+
+
+@tf.keras.utils.register_keras_serializable(package="garden")
+class Perception(tf.keras.layers.Layer):
+  """Images and cameras to states: `{"image", "camera"}` -> a state with what led to it.
+
+  `image` is `[N, s, s, 3]` in [0, 1], `camera` `[N, 7]`. The result is a state (see `state`) with
+  `color_class` `[N, B]` int32, `segments` `[N, t, t, n_classes]` logits, `boxes` `[N, B, 4]`,
+  `poses` `[N, B - 1, 6]` and `valid` `[N, B - 1]`. A color is as it is seen, light included.
+
+  Args:
+    n_classes: background and colours of blocks; B is one less.
+    filters: of the pairs' trunk.
+    size: side of a window in pixels.
+    pixels_per_block: scale of the windows.
+    segment_size: side of the image that the segmenter sees.
+    **kwargs: of `tf.keras.layers.Layer`.
+
+  Example:
+    state = Perception()({"image": images, "camera": towers.camera})
+  """
+
+  def __init__(self, n_classes=5, filters=(24, 48, 96), size=64, pixels_per_block=24.0,
+               segment_size=84, **kwargs):
+    super().__init__(**kwargs)
+    self.n_classes, self.filters = int(n_classes), tuple(filters)
+    self.size, self.pixels_per_block = int(size), float(pixels_per_block)
+    self.segment_size = int(segment_size)
+    self.segmenter = layers.Segmenter(self.n_classes, dtype=self.dtype_policy)
+    self.pair_net = PairNet(self.filters, dtype=self.dtype_policy)
+
+  def call(self, inputs, training=None):
+    """Images and cameras -> states, with boxes by the segmenter."""
+    images, camera = inputs["image"], inputs["camera"]
+    segments = self.segmenter(self.shrink(images), training=training)
+    classes = tf.argmax(segments, axis=-1)
+    boxes, present = windows.boxes_of_masks(classes, self.n_classes)
+    color = _mean_colors(self.shrink(images), classes, self.n_classes)
+    order = windows.level_order(boxes, present)
+    boxes, present, color, color_class = (
+        tf.gather(x, order, batch_dims=1) for x in (
+            boxes, present, color, tf.cast(present, tf.int32) * tf.range(1, self.n_classes)))
+    state = self.look(images, camera, boxes, present, training)
+    return {**state, "color": color, "color_class": color_class, "segments": segments,
+            "boxes": boxes}
+
+  def look(self, images, camera, boxes, present, training=None):
+    """The state, without colours, of blocks whose boxes `[N, B, 4]` are known, lowest first."""
+    union, valid = windows.pairs(boxes, present)
+    height = block_height(camera)[:, tf.newaxis] + tf.zeros_like(union[..., 0])
+    places = windows.place(union, height, self.size, self.pixels_per_block)
+    found = self.pair_net({
+        "windows": windows.crop(images, places, valid, self.size),
+        "camera": tf.boolean_mask(camera_numbers(places, camera), valid)}, training=training)
+    poses = windows.scatter(found, valid)
+    poses = tf.ensure_shape(poses, [None, boxes.shape[1] - 1, _POSES])
+    state = place_base(assemble(poses, valid, present, camera[:, 0]), boxes, camera)
+    return {**state, "poses": poses, "valid": valid}
+
+  def shrink(self, images):
+    """Images to the size that the segmenter sees, by area."""
+    return tf.image.resize(images, [self.segment_size] * 2, method="area")
+
+  def get_config(self):
+    """The arguments of the constructor."""
+    return {**super().get_config(), "n_classes": self.n_classes, "filters": self.filters,
+            "size": self.size, "pixels_per_block": self.pixels_per_block,
+            "segment_size": self.segment_size}
+
+
+def _mean_colors(images, classes, n_classes):
+  """`[N, n_classes - 1, 3]`, mean colour of the pixels of each class; 0 of one that isn't seen."""
+  hot = tf.one_hot(classes, n_classes)[..., 1:]
+  total = tf.einsum("nhwk,nhwc->nkc", hot, images)
+  return tf.math.divide_no_nan(total, tf.reduce_sum(hot, axis=[1, 2])[..., tf.newaxis])
