@@ -24,6 +24,30 @@ def _backbone(blocks, strides, image_shape):
       input_shape=image_shape)
 
 
+class _Shortcut(tf.keras.layers.Conv2D):
+  """A 1x1 convolution whose stride is taken by slicing: the same numbers.
+
+  oneDNN's gradient of one with a stride of 2 writes out of bounds on CPUs without AVX-512
+  (TensorFlow 2.15).
+  """
+
+  def __init__(self, step, **kwargs):
+    super().__init__(**kwargs)
+    self.step = step
+
+  def call(self, x):
+    """`[b, h, w, c]` -> `[b, h / step, w / step, filters]`."""
+    return super().call(x[:, ::self.step, ::self.step])
+
+
+def _by_slices(layer):
+  """`layer`, or where it is a 1x1 convolution with a stride one that slices instead."""
+  if (isinstance(layer, tf.keras.layers.Conv2D) and layer.kernel_size == (1, 1)
+      and layer.strides != (1, 1)):
+    return _Shortcut(layer.strides[0], **{**layer.get_config(), "strides": 1})
+  return layer.__class__.from_config(layer.get_config())
+
+
 @tf.keras.utils.register_keras_serializable(package="garden")
 class ResNetTrunk(tf.keras.layers.Layer):
   """Images to the maps of the last two stages: `[b, h, w, 3]` -> `[fine, coarse]`.
@@ -56,13 +80,14 @@ class ResNetTrunk(tf.keras.layers.Layer):
     if None in shape:
       raise ValueError(f"images are {shape}; their size must be known")
     backbone = _backbone(BLOCKS[self.depth], self.strides, shape)
-    for layer in backbone.layers:
-      if isinstance(layer, tf.keras.layers.BatchNormalization):
-        layer.momentum = _MOMENTUM
     # Levels are named by stages, P2 the first, whatever the strides.
     names = backbone.pyramid_level_inputs
     outputs = [backbone.get_layer(names[level]).output for level in ("P4", "P5")]
-    self.network = tf.keras.Model(backbone.input, outputs)
+    self.network = tf.keras.models.clone_model(
+        tf.keras.Model(backbone.input, outputs), clone_function=_by_slices)
+    for layer in self.network.layers:
+      if isinstance(layer, tf.keras.layers.BatchNormalization):
+        layer.momentum = _MOMENTUM
     super().build(input_shape)
 
   def call(self, images, training=False):

@@ -68,6 +68,23 @@ def test_a_keras_model_with_it_is_saved_and_loaded(small, tmp_path):
   tf.nest.map_structure(np.testing.assert_array_equal, list(small[2]), list(again(small[1])))
 
 
+def test_shortcuts_that_slice_have_the_numbers_of_strided_convolutions():
+  strided = tf.keras.layers.Conv2D(5, 1, strides=2, use_bias=False)
+  x = tf.random.stateless_uniform([2, 7, 6, 3], [0, 2])
+  expected = strided(x)
+  sliced = resnet._by_slices(strided)
+  assert sliced.strides == (1, 1)
+  sliced.build(x.shape)
+  sliced.set_weights(strided.get_weights())
+  np.testing.assert_allclose(sliced(x), expected, atol=1e-6)
+
+
+def test_no_1x1_convolution_has_a_stride(small):
+  pointwise = [m for m in small[0].submodules if isinstance(m, tf.keras.layers.Conv2D)
+               and m.kernel_size == (1, 1)]
+  assert len(pointwise) >= 3 and {m.strides for m in pointwise} == {(1, 1)}
+
+
 def test_resnet_34_has_34_layers_and_published_strides():
   network = resnet.ResNetTrunk(34)
   network.build([None, 64, 64, 3])
