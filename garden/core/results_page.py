@@ -5,6 +5,7 @@ import matplotlib.figure
 from garden.core import report
 
 _COLORS = ("#2f6b4f", "#c0762b", "#3f5f9f", "#8a3f6b", "#6b6b2f", "#4f8a8a")
+_MARKERS = "os^v"  # of the first so many settings as there are colours, of the next ones …
 _PAPER = "#22262b"
 
 
@@ -38,7 +39,7 @@ def write(room, metrics, notes, result, path):
 
 
 def chart(rows):
-  """Methods from top to bottom, a colour a setting.
+  """Methods from top to bottom, a colour and marker a setting.
 
   Args:
     rows: rows of one experiment and one metric, see `core.reproduce`.
@@ -47,7 +48,7 @@ def chart(rows):
     A matplotlib figure.
   """
   methods = list(dict.fromkeys(row["method"] for row in rows))
-  settings = sorted({setting_text(row["setting"]) for row in rows})
+  settings = list(dict.fromkeys(setting_text(row["setting"]) for row in rows))
   step = 0.8 / len(settings)
   height = 1.1 + len(methods) * max(0.3, 0.16 * len(settings))
   figure = matplotlib.figure.Figure(figsize=(8, height), layout="constrained")
@@ -55,11 +56,11 @@ def chart(rows):
   for row in rows:
     rank = settings.index(setting_text(row["setting"]))
     y = methods.index(row["method"]) + (rank - (len(settings) - 1) / 2) * step
-    color = _COLORS[rank % len(_COLORS)]
-    ax.plot(row["values"], [y] * len(row["values"]), "o", color=color, alpha=0.25, markersize=3,
-            markeredgewidth=0)
+    color, marker = _look(rank)
+    ax.plot(row["values"], [y] * len(row["values"]), marker, color=color, linestyle="",
+            alpha=0.25, markersize=3, markeredgewidth=0)
     if row["mean"] is not None:  # None in a row that only quotes a paper
-      ax.errorbar(row["mean"], y, xerr=row["sem"] or 0.0, fmt="o", color=color, markersize=5,
+      ax.errorbar(row["mean"], y, xerr=row["sem"] or 0.0, fmt=marker, color=color, markersize=5,
                   capsize=2, elinewidth=1.2)
     if row["paper"] is not None:
       ax.plot(row["paper"], y, "D", markerfacecolor="none", markeredgecolor=_PAPER, markersize=5)
@@ -72,11 +73,16 @@ def chart(rows):
     ax.spines[side].set_visible(False)
   ax.tick_params(axis="y", length=0)
   if len(settings) > 1:
-    marks = [ax.plot([], [], "o", color=_COLORS[i % len(_COLORS)], label=name or "–")[0]
-             for i, name in enumerate(settings)]
+    marks = [ax.plot([], [], marker, color=color, linestyle="", label=name or "–")[0]
+             for name, (color, marker) in zip(settings, map(_look, range(len(settings))))]
     figure.legend(handles=marks, loc="outside upper right", ncols=min(len(settings), 4),
                   frameon=False, fontsize=8)
   return figure
+
+
+def _look(rank):
+  """`(color, marker)` of the setting of a rank: no two of the first 24 are alike."""
+  return _COLORS[rank % len(_COLORS)], _MARKERS[rank // len(_COLORS) % len(_MARKERS)]
 
 
 def setting_text(setting):

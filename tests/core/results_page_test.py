@@ -25,6 +25,12 @@ def test_settings_differ_by_colour_and_stand_in_the_legend():
   assert [t.get_text() for t in figure.legends[0].get_texts()] == ["k=2", "k=5"]
 
 
+def test_more_settings_than_colours_differ_by_marker():
+  figure = results_page.chart([_row("net", 0.7, k=k) for k in range(9)])
+  handles = figure.legends[0].legend_handles
+  assert len({(h.get_color(), h.get_marker()) for h in handles}) == 9
+
+
 def test_one_setting_needs_no_legend():
   assert not results_page.chart([_row("net", 0.7)]).legends
 
