@@ -48,6 +48,13 @@ def clean_globals():
     sys.modules["tensorflow"].keras.mixed_precision.set_global_policy("float32")
 
 
+@pytest.fixture
+def seeded():
+  """The same first weights, whatever was tested before."""
+  import tensorflow as tf
+  tf.keras.utils.set_random_seed(0)
+
+
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory):
   """Folder of a trained `subspace/tiny.gin`. Shared: read it, and write to a `tiny_copy`."""

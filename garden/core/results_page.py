@@ -48,7 +48,7 @@ def chart(rows):
     A matplotlib figure.
   """
   methods = list(dict.fromkeys(row["method"] for row in rows))
-  settings = list(dict.fromkeys(setting_text(row["setting"]) for row in rows))
+  settings = sorted({setting_text(row["setting"]) for row in rows})
   step = 0.8 / len(settings)
   height = 1.1 + len(methods) * max(0.3, 0.16 * len(settings))
   figure = matplotlib.figure.Figure(figsize=(8, height), layout="constrained")

@@ -55,22 +55,6 @@ def pose_errors(found, true, azimuth):
           "yaw_error": np.where(kept, np.degrees(np.abs(yaw)), np.nan)}
 
 
-def stability_accuracy(fall, probability):
-  """Share of towers whose fall is told right at .5: `[N]` 0 or 1, `[N]` -> float.
-
-  Raises:
-    ValueError: there is no tower.
-
-  Example:
-    >>> stability_accuracy([1, 0], [0.9, 0.8])
-    0.5
-  """
-  fall = np.asarray(fall)
-  if not len(fall):
-    raise ValueError("there are 0 towers; accuracy needs at least 1")
-  return float(np.mean((np.asarray(probability) >= 0.5) == (fall == 1)))
-
-
 def paired_test(right, other):
   """McNemar's exact test of two methods on the same towers.
 

@@ -6,11 +6,7 @@ import tensorflow as tf
 
 from garden.physnet import deepmask
 
-
-@pytest.fixture(autouse=True)
-def seeded():
-  """The same first weights, whatever was tested before."""
-  tf.keras.utils.set_random_seed(0)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def _again(layer):

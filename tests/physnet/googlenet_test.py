@@ -6,11 +6,7 @@ import tensorflow as tf
 
 from garden.physnet import googlenet
 
-
-@pytest.fixture(autouse=True)
-def seeded():
-  """The same first weights, whatever was tested before."""
-  tf.keras.utils.set_random_seed(0)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 # Table 1 of Szegedy et al. 2015: #1x1, #3x3 reduce, #3x3, #5x5 reduce, #5x5, pool proj, output.
 _TABLE = {

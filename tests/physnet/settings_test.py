@@ -11,11 +11,7 @@ from garden.physnet import networks
 from garden.physnet import resnet
 from garden.physnet import settings
 
-
-@pytest.fixture(autouse=True)
-def seeded():
-  """The same first weights, whatever was tested before."""
-  tf.keras.utils.set_random_seed(0)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 _NAN = float("nan")
 

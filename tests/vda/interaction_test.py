@@ -8,11 +8,7 @@ from garden.vda import interaction
 from garden.worlds.billiards import physics
 from garden.worlds.billiards import scene
 
-
-@pytest.fixture(autouse=True)
-def seeded():
-  """The same first weights, whatever was tested before."""
-  tf.keras.utils.set_random_seed(0)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def _tensors(tables):

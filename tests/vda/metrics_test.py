@@ -61,12 +61,6 @@ def test_states_of_other_shapes_are_refused(true):
     metrics.pose_errors(few, true, np.zeros(4))
 
 
-def test_accuracy_is_at_one_half():
-  assert metrics.stability_accuracy([1, 0, 1, 0], [0.5, 0.5, 0.4, 0.1]) == 0.5
-  with pytest.raises(ValueError, match="there are 0 towers"):
-    metrics.stability_accuracy([], [])
-
-
 def test_the_paired_test_knows_luck_from_skill():
   base = np.arange(100) < 60
   better = base.copy()

@@ -10,11 +10,7 @@ from garden.worlds.towers import camera as camera_lib
 from garden.worlds.towers import scene
 from garden.worlds.towers import windows
 
-
-@pytest.fixture(autouse=True)
-def seeded():
-  """The same first weights, whatever was tested before."""
-  tf.keras.utils.set_random_seed(0)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def _state(towers):
