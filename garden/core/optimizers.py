@@ -1,4 +1,4 @@
-"""Adam in one kernel a variable.
+"""Adam in one kernel a variable, and AdamW with the schedule of short runs.
 
 Keras 2.15's Adam is a chain of a dozen elementwise operations; on a CPU each
 makes a pass over the weight, which for an N x N self-expression matrix costs
@@ -39,3 +39,27 @@ class FusedAdam(tf.keras.optimizers.Adam):
         lr=tf.cast(self.learning_rate, dtype),
         beta1=tf.cast(self.beta_1, dtype), beta2=tf.cast(self.beta_2, dtype),
         epsilon=tf.cast(self.epsilon, dtype), grad=gradient)
+
+
+def adamw(learning_rate, steps, warm_up=100, weight_decay=2e-3):
+  """AdamW with a linear warm-up and one cosine to 0; kernels alone decay.
+
+  Args:
+    learning_rate: the peak, above 0.
+    steps: of the whole run.
+    warm_up: steps of the rise from a hundredth of the peak; at most half of the run.
+    weight_decay: decoupled.
+
+  Returns:
+    A `tf.keras.optimizers.AdamW`.
+
+  Example:
+    model.compile(optimizer=adamw(2e-3, steps=1000))
+  """
+  warm_up = min(warm_up, steps // 2)
+  rate = tf.keras.optimizers.schedules.CosineDecay(
+      learning_rate / 100, max(steps - warm_up, 1), warmup_target=learning_rate,
+      warmup_steps=warm_up)
+  optimizer = tf.keras.optimizers.AdamW(rate, weight_decay=weight_decay)
+  optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+  return optimizer

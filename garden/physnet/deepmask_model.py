@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from garden.core import layers
 from garden.core import model as model_lib
-from garden.physnet import augment
+from garden.datasets.block_towers import views
 from garden.physnet import deepmask
 from garden.physnet import patches as patches_lib
 
@@ -103,7 +103,7 @@ class DeepMask(model_lib.GardenModel):
     self.mask_head = deepmask.LowRankMaskHead(
         patches.mask_size, network.rank, network.coarse_size, network.mask_squeeze)
     self.score_head = SeededScoreHead(score_units, dropout)
-    self.views = augment.Views(recipe, seed)
+    self.views = views.Views(recipe, seed)
     self.add_trackers(*_LOGGED)
 
   def call(self, images, training=False):

@@ -9,6 +9,8 @@ paper's unknown value; `soft_dice` weighs classes alike instead.
 
 import tensorflow as tf
 
+from garden.core import losses as core_losses
+
 POSE_WEIGHTS = (6.0, 4.0, 1.0, 1.0, 1.0, 1.0)
 
 
@@ -75,36 +77,13 @@ def soft_dice(logits, masks):
   return 1.0 - tf.reduce_sum(present * dice) / tf.maximum(tf.reduce_sum(present), 1.0)
 
 
-def huber(error, delta):
-  """Huber's function of each error, scaled to slope 1: e^2 / (2 delta) near 0.
-
-  Args:
-    error: `[...]` float.
-    delta: where it turns linear, above 0.
-
-  Returns:
-    `[...]` float, at least 0.
-
-  Example:
-    huber(tf.constant([1.0]), 0.1)  # 0.95
-  """
-  size = tf.abs(error)
-  return tf.where(size <= delta, size * size / (2.0 * delta), size - delta / 2.0)
-
-
 def pose_error(predicted, poses):
   """Weighted Huber errors of the poses of interfaces: `[..., 6]`, `[..., 6]` -> `[..., 6]`.
 
   The six are the upper block's offset across and in depth in block widths, then cos and sin of
   4 yaw of the lower and of the upper block; their weights are 6, 4, 1, 1, 1, 1.
   """
-  return tf.constant(POSE_WEIGHTS) * huber(predicted - poses, 0.1)
-
-
-def masked_mean(values, mask):
-  """Mean of `values` `[...]` where `mask` `[...]` (bool) holds; 0 if it holds nowhere."""
-  mask = tf.cast(mask, values.dtype)
-  return tf.reduce_sum(values * mask) / tf.maximum(tf.reduce_sum(mask), 1.0)
+  return tf.constant(POSE_WEIGHTS) * core_losses.huber(predicted - poses, 0.1)
 
 
 def squashed_margin(margin, scale=0.2):

@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 
 from garden.datasets import photo_folder
-from garden.physnet import metrics
+from garden.datasets.block_towers import metrics
 
 STREAM = "photographs"  # what its rows are called
 

@@ -16,8 +16,9 @@ low-rank branch.
 import tensorflow as tf
 
 from garden.core import layers
+from garden.core import losses as core_losses
 from garden.core import model as model_lib
-from garden.physnet import augment
+from garden.datasets.block_towers import views
 from garden.physnet import crop
 from garden.physnet import losses
 from garden.worlds.towers import windows
@@ -66,7 +67,7 @@ class PhysNet(model_lib.GardenModel):
     self.fall_logit = tf.keras.layers.Dense(1, name="fall", dtype="float32")
     self.margin_out = tf.keras.layers.Dense(1, name="margin", dtype="float32")
     self.poses_out = tf.keras.layers.Dense(6 * n_interfaces, name="poses", dtype="float32")
-    self.views = augment.Views(recipe, seed)
+    self.views = views.Views(recipe, seed)
     self.add_trackers(*_LOGGED)
 
   def call(self, images, training=False):
@@ -134,10 +135,10 @@ class PhysNet(model_lib.GardenModel):
           outputs["masks"], batch["masks"])
     if recipe.margin_weight:
       error = outputs["margin"] - losses.squashed_margin(batch["margin"])
-      terms["margin_loss"] = recipe.margin_weight * tf.reduce_mean(losses.huber(error, 0.1))
+      terms["margin_loss"] = recipe.margin_weight * tf.reduce_mean(core_losses.huber(error, 0.1))
     if recipe.pose_weight:
       error = tf.reduce_mean(losses.pose_error(outputs["poses"], batch["poses"]), axis=-1)
-      terms["pose_loss"] = recipe.pose_weight * losses.masked_mean(error, batch["valid"])
+      terms["pose_loss"] = recipe.pose_weight * core_losses.masked_mean(error, batch["valid"])
     accuracy = tf.reduce_mean(tf.cast((outputs["fall"] >= 0) == (batch["fall"] == 1), tf.float32))
     return terms, accuracy
 

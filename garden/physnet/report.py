@@ -8,7 +8,7 @@ import tensorflow as tf
 from garden.core import report
 from garden.datasets import order
 from garden.datasets.block_towers import arrays
-from garden.physnet import metrics
+from garden.datasets.block_towers import metrics
 from garden.worlds.towers import scene
 
 _INK, _SOFT, _ACCENT, _GREEN = "#22262b", "#70767d", "#b3402f", "#2f6b4f"

@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from garden.core import checks
 from garden.core import layers
+from garden.core import optimizers
+from garden.datasets.block_towers import views
 from garden.physnet import deepmask
 from garden.physnet import googlenet
 from garden.physnet import networks
@@ -141,7 +143,7 @@ class Network:
 
 @gin.register(module="physnet")
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class Recipe(views.Recipe):
   """What is minimised, and how.
 
       L = BCE(fall) + mask_weight CE(masks) + dice_weight Dice(masks)
@@ -158,14 +160,6 @@ class Recipe:
     warm_up: steps.
     weight_decay: decoupled, of kernels.
     clip_norm: greatest norm of the gradient.
-    flip: mirror half of the images and of their targets.
-    gain: images are multiplied by 1 +- gain.
-    offset: +- offset is added to the channels.
-    noise: standard deviation of the noise of training pixels.
-    photometric: KerasCV's colour augmentations (hue, saturation, brightness, contrast) at this
-      strength in [0, 1]; 0 for none.
-    background: the same at this strength on what is no block, on top of it.
-    repaint: strength of `augment.repaint`, in [0, 1].
   """
 
   mask_weight: float = 1.0
@@ -178,34 +172,20 @@ class Recipe:
   warm_up: int = 100
   weight_decay: float = 2e-3
   clip_norm: float = 5.0
-  flip: bool = True
-  gain: float = 0.15
-  offset: float = 0.047
-  noise: float = 0.008
-  photometric: float = 0.0
-  background: float = 0.0
-  repaint: float = 0.0
 
   def __post_init__(self):
+    super().__post_init__()
     checks.check_number("learning_rate", self.learning_rate, open_=True)
     checks.check_number("clip_norm", self.clip_norm, open_=True)
     checks.check_count("warm_up", self.warm_up, 0)
     for name in ("mask_weight", "dice_weight", "background_weight", "margin_weight",
-                 "pose_weight", "weight_decay", "gain", "offset", "noise"):
+                 "pose_weight", "weight_decay"):
       checks.check_number(name, getattr(self, name))
     checks.check_number("smoothing", self.smoothing, most=0.5)
-    for name in ("photometric", "background", "repaint"):
-      checks.check_number(name, getattr(self, name), most=1.0)
 
   def optimizer(self, steps):
     """AdamW with warm-up and one cosine to 0 over `steps`."""
-    warm_up = min(self.warm_up, steps // 2)
-    rate = tf.keras.optimizers.schedules.CosineDecay(
-        self.learning_rate / 100, max(steps - warm_up, 1), warmup_target=self.learning_rate,
-        warmup_steps=warm_up)
-    optimizer = tf.keras.optimizers.AdamW(rate, weight_decay=self.weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
+    return optimizers.adamw(self.learning_rate, steps, self.warm_up, self.weight_decay)
 
 
 @gin.register(module="physnet")

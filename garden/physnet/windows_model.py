@@ -13,8 +13,9 @@ In training the boxes are the true ones with noise, in use the segmenter's.
 import tensorflow as tf
 
 from garden.core import layers
+from garden.core import losses as core_losses
 from garden.core import model as model_lib
-from garden.physnet import augment
+from garden.datasets.block_towers import views
 from garden.physnet import losses
 from garden.physnet import windows
 from garden.worlds.towers import windows as cut_lib
@@ -52,7 +53,7 @@ class PhysNetWindows(model_lib.GardenModel):
     self.segmenter = layers.Segmenter(n_classes)
     self.window_net = windows.WindowNet(settings.filters)
     self.head = windows.TopDownHead()
-    self.views = augment.Views(recipe, seed)
+    self.views = views.Views(recipe, seed)
     self.add_trackers(*_LOGGED)
 
   def call(self, images, training=False):
@@ -97,13 +98,13 @@ class PhysNetWindows(model_lib.GardenModel):
     found = self.look(batch["image"], batch["boxes"], batch["present"], training)
     valid = found["valid"]
     terms["fall_loss"] = losses.fall_loss(found["fall"], batch["fall"], recipe.smoothing)
-    terms["interface_loss"] = settings.interface_weight * losses.masked_mean(
+    terms["interface_loss"] = settings.interface_weight * core_losses.masked_mean(
         tf.nn.sigmoid_cross_entropy_with_logits(
             labels=tf.cast(batch["margins"] <= 0, tf.float32), logits=found["interfaces"]), valid)
     error = found["margins"] - losses.squashed_margin(batch["margins"])
-    terms["margin_loss"] = recipe.margin_weight * losses.masked_mean(
-        losses.huber(error, 0.1), valid)
-    terms["pose_loss"] = recipe.pose_weight * losses.masked_mean(
+    terms["margin_loss"] = recipe.margin_weight * core_losses.masked_mean(
+        core_losses.huber(error, 0.1), valid)
+    terms["pose_loss"] = recipe.pose_weight * core_losses.masked_mean(
         tf.reduce_mean(losses.pose_error(found["poses"], batch["poses"]), axis=-1), valid)
     terms["mask_loss"] = settings.mask_weight * losses.mask_cross_entropy(
         found["window_masks"], self.window_labels(batch["ids"], found["windows"], valid))

@@ -16,6 +16,19 @@ def counted(found, true):
   return np.asarray(found["present"]).sum(axis=1) == np.asarray(true["present"]).sum(axis=1)
 
 
+def told_right(found, fall):
+  """Whether it was told right that a tower falls: `[N]` bool.
+
+  Args:
+    found: a state with `margin` `[N]`; below 0 it falls.
+    fall: `[N]`, 1 where it does.
+
+  Example:
+    accuracy = told_right(found, towers.fall).mean()
+  """
+  return (np.asarray(found["margin"]) <= 0.0) == (np.asarray(fall) == 1)
+
+
 def pose_errors(found, true, azimuth):
   """Errors of each block's pose, relative to the base.
 
@@ -44,14 +57,12 @@ def pose_errors(found, true, azimuth):
   relative = [position - position[:, :1] for position in relative]
   width = 2.0 * np.asarray(true["size"], np.float64)[..., 0]
   error = (relative[0] - relative[1])[..., :2]
-  azimuth = np.asarray(azimuth, np.float64)[:, None]
-  across = -np.sin(azimuth) * error[..., 0] + np.cos(azimuth) * error[..., 1]
-  away = -np.cos(azimuth) * error[..., 0] - np.sin(azimuth) * error[..., 1]
+  seen = np.abs(scene.as_seen(error, np.asarray(azimuth, np.float64)[:, None]))
   yaw = state_lib.quarter(scene.yaw_of(found["rotation"]) - scene.yaw_of(true["rotation"]))
   kept = np.asarray(true["present"]) & counted(found, true)[:, None]
   above = kept & (np.arange(kept.shape[1]) > 0)
-  return {"position_error": np.where(above, np.abs(across) / width, np.nan),
-          "depth_error": np.where(above, np.abs(away) / width, np.nan),
+  return {"position_error": np.where(above, seen[..., 0] / width, np.nan),
+          "depth_error": np.where(above, seen[..., 1] / width, np.nan),
           "yaw_error": np.where(kept, np.degrees(np.abs(yaw)), np.nan)}
 
 

@@ -80,7 +80,7 @@ def assemble(poses, valid, present, azimuth):
   yaw = tf.atan2(turn[..., 1], turn[..., 0]) / 4.0 + azimuth[:, tf.newaxis]
   levels = scene.HALF_SIZE * (2.0 * tf.range(present.shape[1], dtype=tf.float32) + 1.0)
   z = tf.broadcast_to(levels, tf.shape(yaw))
-  position = tf.concat([_world(steps, azimuth), z[..., tf.newaxis]], axis=-1)
+  position = tf.concat([state_lib.from_seen(steps, azimuth), z[..., tf.newaxis]], axis=-1)
   return {"present": present, "position": position, "rotation": state_lib.rotation_of(yaw),
           "size": tf.fill(tf.shape(position), scene.HALF_SIZE)}
 
@@ -107,7 +107,7 @@ def place_base(state, boxes, camera, steps=4):
   weight = tf.cast(state["present"], tf.float32)[..., tf.newaxis] * tf.ones([3])
   start = tf.reduce_sum(state["position"] * weight, axis=1) / tf.maximum(
       tf.reduce_sum(weight, axis=1), 1.0)
-  place = _floor(fields["camera_target"][:, :2] - start[:, :2], azimuth)
+  place = state_lib.as_seen(fields["camera_target"][:, :2] - start[:, :2], azimuth)
 
   def residuals(place):
     found = camera_lib.boxes({**fields, **moved(place)}, 1)
@@ -115,7 +115,7 @@ def place_base(state, boxes, camera, steps=4):
     return tf.reshape(error, [-1, weight.shape[1] * 3])
 
   def moved(place):
-    shift = tf.pad(_world(place[:, tf.newaxis], azimuth), [[0, 0], [0, 0], [0, 1]])
+    shift = tf.pad(state_lib.from_seen(place[:, tf.newaxis], azimuth), [[0, 0], [0, 0], [0, 1]])
     return {**state, "position": state["position"] + shift}
 
   home = place
@@ -131,18 +131,9 @@ def place_base(state, boxes, camera, steps=4):
   return moved(place)
 
 
-def _world(steps, azimuth):
-  """Steps `[N, P, 2]` to the camera's right and away from it -> `[N, P, 2]` along x and y."""
-  sin, cos = tf.sin(azimuth)[:, tf.newaxis], tf.cos(azimuth)[:, tf.newaxis]
-  right, away = tf.unstack(steps, axis=-1)
-  return tf.stack([-sin * right - cos * away, cos * right - sin * away], axis=-1)
-
-
-def _floor(points, azimuth):
-  """`[N, 2]` along x and y -> to the camera's right and away from it."""
-  sin, cos = tf.sin(azimuth), tf.cos(azimuth)
-  x, y = tf.unstack(points, axis=-1)
-  return tf.stack([cos * y - sin * x, -cos * x - sin * y], axis=-1)
+def build(poses, valid, present, boxes, camera):
+  """The state without colours that pairs and boxes tell: `assemble`, then `place_base`."""
+  return place_base(assemble(poses, valid, present, camera[:, 0]), boxes, camera)
 
 
 @tf.keras.utils.register_keras_serializable(package="garden")
@@ -215,17 +206,30 @@ class Perception(tf.keras.layers.Layer):
   def call(self, inputs, training=None):
     """Images and cameras -> states, with boxes by the segmenter."""
     images, camera = inputs["image"], inputs["camera"]
-    segments = self.segmenter(self.shrink(images), training=training)
+    small = self.shrink(images)
+    found = self.propose(small, self.segmenter(small, training=training))
+    state = self.look(images, camera, found["boxes"], found["present"], training)
+    return {**found, **state}
+
+  def propose(self, small, segments):
+    """What the segmenter's logits say of blocks, the lowest first.
+
+    Args:
+      small: `[N, t, t, 3]` of `shrink`.
+      segments: `[N, t, t, n_classes]` logits.
+
+    Returns:
+      Dict of `segments`, `boxes`, `present`, `color`, `color_class`.
+    """
     classes = tf.argmax(segments, axis=-1)
     boxes, present = windows.boxes_of_masks(classes, self.n_classes)
-    color = _mean_colors(self.shrink(images), classes, self.n_classes)
+    color = _mean_colors(small, classes, self.n_classes)
     order = windows.level_order(boxes, present)
+    numbers = tf.cast(present, tf.int32) * tf.range(1, self.n_classes)
     boxes, present, color, color_class = (
-        tf.gather(x, order, batch_dims=1) for x in (
-            boxes, present, color, tf.cast(present, tf.int32) * tf.range(1, self.n_classes)))
-    state = self.look(images, camera, boxes, present, training)
-    return {**state, "color": color, "color_class": color_class, "segments": segments,
-            "boxes": boxes}
+        tf.gather(x, order, batch_dims=1) for x in (boxes, present, color, numbers))
+    return {"segments": segments, "boxes": boxes, "present": present, "color": color,
+            "color_class": color_class}
 
   def look(self, images, camera, boxes, present, training=None):
     """The state, without colours, of blocks whose boxes `[N, B, 4]` are known, lowest first."""
@@ -237,8 +241,7 @@ class Perception(tf.keras.layers.Layer):
         "camera": tf.boolean_mask(camera_numbers(places, camera), valid)}, training=training)
     poses = windows.scatter(found, valid)
     poses = tf.ensure_shape(poses, [None, boxes.shape[1] - 1, _POSES])
-    state = place_base(assemble(poses, valid, present, camera[:, 0]), boxes, camera)
-    return {**state, "poses": poses, "valid": valid}
+    return {**build(poses, valid, present, boxes, camera), "poses": poses, "valid": valid}
 
   def shrink(self, images):
     """Images to the size that the segmenter sees, by area."""

@@ -78,6 +78,28 @@ def rotation_of(yaw):
   return tf.stack([tf.cos(half), zero, zero, tf.sin(half)], axis=-1)
 
 
+def from_seen(steps, azimuth):
+  """Steps to a camera's right and away from it -> along x and y, as tensors.
+
+  Args:
+    steps: `[N, P, 2]`.
+    azimuth: `[N]` of the camera, radians.
+
+  Returns:
+    `[N, P, 2]`.
+  """
+  sin, cos = tf.sin(azimuth)[:, tf.newaxis], tf.cos(azimuth)[:, tf.newaxis]
+  right, away = tf.unstack(steps, axis=-1)
+  return tf.stack([-sin * right - cos * away, cos * right - sin * away], axis=-1)
+
+
+def as_seen(steps, azimuth):
+  """The inverse: `[N, 2]` along x and y -> to the camera's right and away, as tensors."""
+  sin, cos = tf.sin(azimuth), tf.cos(azimuth)
+  x, y = tf.unstack(steps, axis=-1)
+  return tf.stack([cos * y - sin * x, -cos * x - sin * y], axis=-1)
+
+
 def quarter(yaw):
   """Yaw modulo 90 degrees, in [-pi/4, pi/4): what is left of an error of yaw."""
   return np.mod(np.asarray(yaw) + QUARTER / 2, QUARTER) - QUARTER / 2

@@ -36,9 +36,7 @@ _FUNCTIONS = {
     "masks": (lambda x: losses.mask_cross_entropy(x, _MASKS), (2, 2, 3, 2, 3)),
     "masks, weighted": (lambda x: losses.mask_cross_entropy(x, _MASKS, 0.2), (2, 2, 3, 2, 3)),
     "dice": (lambda x: losses.soft_dice(x, _MASKS), (2, 2, 3, 2, 3)),
-    "huber": (lambda x: tf.reduce_sum(losses.huber(x, 0.5)), (7,)),
     "poses": (lambda x: tf.reduce_sum(losses.pose_error(x, tf.zeros([2, 6]))), (2, 6)),
-    "masked mean": (lambda x: losses.masked_mean(x, tf.constant([True, False, True])), (3,)),
     "margin": (lambda x: tf.reduce_sum(losses.squashed_margin(0.1 * x)), (5,)),
 }
 
@@ -177,19 +175,6 @@ def test_raising_the_right_class_lowers_dice():
   assert (gradient[tf.one_hot(masks, 3).numpy() == 1] < 0).all()
 
 
-def test_huber_is_a_parabola_then_a_line():
-  np.testing.assert_allclose(losses.huber(tf.constant([0.0, 0.05, -0.05, 1.0, -1.0]), 0.1),
-                             [0.0, 0.0125, 0.0125, 0.95, 0.95], rtol=1e-5)
-
-
-def test_huber_and_its_slope_are_continuous_at_delta():
-  near = [0.1 - 1e-5, 0.1 + 1e-5]
-  value = losses.huber(tf.constant(near), 0.1).numpy()
-  slope = _gradient(lambda x: tf.reduce_sum(losses.huber(x, 0.1)), near)
-  assert value[0] == pytest.approx(value[1], abs=1e-4) == pytest.approx(0.05, abs=1e-4)
-  np.testing.assert_allclose(slope, [1.0, 1.0], atol=1e-3)
-
-
 def test_poses_are_weighed_6_4_1_1_1_1():
   found = losses.pose_error(tf.ones([2, 6]), tf.zeros([2, 6]))
   np.testing.assert_allclose(found, np.tile(0.95 * np.array([6, 4, 1, 1, 1, 1]), (2, 1)), rtol=1e-5)
@@ -199,16 +184,6 @@ def test_poses_are_weighed_6_4_1_1_1_1():
 def test_right_poses_cost_nothing():
   poses = tf.random.stateless_normal([2, 3, 6], [0, 0])
   np.testing.assert_array_equal(losses.pose_error(poses, poses), 0.0)
-
-
-def test_a_masked_mean_leaves_out_what_is_masked():
-  values = tf.constant([[1.0, 100.0], [3.0, 5.0]])
-  mask = tf.constant([[True, False], [True, True]])
-  assert losses.masked_mean(values, mask).numpy() == pytest.approx(3.0)
-
-
-def test_a_masked_mean_of_nothing_is_0():
-  assert losses.masked_mean(tf.constant([1.0, 2.0]), tf.constant([False, False])).numpy() == 0.0
 
 
 def test_a_squashed_margin_is_tanh_of_five_margins():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from garden.core import report as core_report
-from garden.physnet import metrics
+from garden.datasets.block_towers import metrics
 from garden.physnet import report
 
 

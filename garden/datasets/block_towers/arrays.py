@@ -101,6 +101,44 @@ def load_split(config, split, data_dir=None):
                      else np.array([row[name] for row in rows], object) for name in rows[0]})
 
 
+def scenes_of(config, split, n=None):
+  """The scenes that a split was drawn from, drawn again: what the set doesn't keep.
+
+  Args:
+    config: name of the set's config.
+    split: "train", "validation" or "test".
+    n: how many, the first ones; None for all.
+
+  Returns:
+    `scene.Towers` in the order of `load_split`, with light, floor, sky and paint.
+
+  Example:
+    scenes = scenes_of("towers_64", "test", 100)
+  """
+  from garden.datasets.block_towers import configs
+  known = configs.CONFIGS[config]
+  return scene.sample(n or known.towers[split], known.seeds[split],
+                      distribution=known.distribution, max_blocks=known.places)
+
+
+def light_numbers(scenes):
+  """Light and floor as the camera sees them, in numbers of about one size.
+
+  Args:
+    scenes: `scene.Towers`.
+
+  Returns:
+    `[N, 4]` float32: how far the light goes to the camera's right and away from it while it
+    falls by 1 m; the share of the light that has no direction, ambient / (ambient + diffuse);
+    the logarithm of a floor tile's side in metres.
+  """
+  slope = scenes.light_direction[:, :2] / -scenes.light_direction[:, 2:]
+  total = scenes.light_ambient + scenes.light_diffuse
+  return np.concatenate([
+      scene.as_seen(slope, scenes.camera_azimuth), (scenes.light_ambient / total)[:, None],
+      np.log(scenes.floor_scale)[:, None]], axis=1).astype(np.float32)
+
+
 def tower_set(rows):
   """A `TowerSet` of the columns of the TFDS set."""
   present = rows["color_class"] > 0
@@ -129,12 +167,10 @@ def interface_poses(position, rotation, azimuth):
     cos and sin of 4 yaw of the lower block, then of the upper, yaw from the camera's azimuth: a
     square looks the same after a quarter turn.
   """
-  right = np.stack([-np.sin(azimuth), np.cos(azimuth)], axis=-1)
-  away = np.stack([-np.cos(azimuth), -np.sin(azimuth)], axis=-1)
   step = position[:, 1:, :2] - position[:, :-1, :2]
   yaw = 4.0 * (scene.yaw_of(rotation) - azimuth[:, None])
   turn = np.stack([np.cos(yaw), np.sin(yaw)], axis=-1)
-  offset = np.stack([np.einsum("nwi,ni->nw", step, axis) for axis in (right, away)], axis=-1)
+  offset = scene.as_seen(step, azimuth[:, None])
   return np.concatenate([offset, turn[:, :-1], turn[:, 1:]], axis=-1).astype(np.float32)
 
 

@@ -18,7 +18,7 @@ MASK_SIZE = 56  # px, PhysNet's
 _SEEDS = {"train": 0, "validation": 1, "test": 2}
 _SHIFTED_SEEDS = {"train": 10, "validation": 11, "test": 12}
 _TOWERS = {"train": 40_000, "validation": 2_000, "test": 2_000}
-_SHIFTED_TOWERS = {"train": 0, "validation": 0, "test": 2_000}
+_SHIFTED_TOWERS = {"train": 8_000, "validation": 1_000, "test": 2_000}
 
 
 # Not frozen: TFDS's own BuilderConfig isn't. Nothing here changes one after it was made.

@@ -53,9 +53,14 @@ class Stream:
                        f"{len(towers)} towers")
     return towers.take(np.arange(self.n))
 
+  def light(self):
+    """Light and floor of the same towers, `[N, 4]`: `arrays.light_numbers`."""
+    scenes = arrays.scenes_of(self.config, self.split, self.n)
+    return arrays.light_numbers(scenes)
+
 
 _TARGETS = ("count", "fall", "margin", "margins", "valid", "poses", "boxes", "present",
-            "color_class")
+            "color_class", "camera")
 
 
 def decode(images, ids, masks, color_class):
@@ -67,13 +72,14 @@ def decode(images, ids, masks, color_class):
           "masks": tf.cast(tf.io.decode_png(masks, channels=4), tf.int32)}
 
 
-def batches(towers, batch_size, seed):
+def batches(towers, batch_size, seed, **more):
   """Endless shuffled batches of towers.
 
   Args:
     towers: `arrays.TowerSet`.
     batch_size: towers of a batch.
     seed: seed of the order.
+    **more: further targets by name, arrays `[N, ...]` in the order of the towers.
 
   Returns:
     A function: first step -> data set of dicts: `image` `[b, s, s, 3]` float32 in [0, 1],
@@ -84,6 +90,7 @@ def batches(towers, batch_size, seed):
     raise ValueError(f"batch_size is {batch_size}, but there are {len(towers)} towers; it must be "
                      "in 1 .. that")
   pictures, targets, shapes = _tensors(towers)
+  targets |= {name: tf.constant(value) for name, value in more.items()}
 
   def example(number):
     place = order.shuffled_positions(number, 1, len(towers), seed)[0]

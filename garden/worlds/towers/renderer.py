@@ -245,7 +245,7 @@ def _hard(fields, size, shadows):
   sky = t >= FAR
   tile = _tiles(fields, view, floor_t, 1.0)
   channels = []
-  for c in range(3):
+  for c in range(fields["color"].shape[-1]):
     even, odd = (fields["floor_color"][:, kind, c, None, None] for kind in range(2))
     albedo = odd + tile * (even - odd)
     for b in range(len(blocks)):
@@ -311,7 +311,7 @@ def _soft(fields, size, softness, shadows):
   facing = tf.nn.relu(-fields["light_direction"][:, 2, None, None])
   floor_light = shade(facing, floor_t, None, floor_tau)
   channels = []
-  for c in range(3):
+  for c in range(fields["color"].shape[-1]):
     even, odd = (fields["floor_color"][:, kind, c, None, None] for kind in range(2))
     sky = fields["sky_color"][:, c, None, None]
     behind = sky + ground * ((odd + tile * (even - odd)) * floor_light - sky)
@@ -336,7 +336,8 @@ def render(scene, image_size, softness=0.0, supersampling=1, shadows=True):
 
   Returns:
     dict of
-      image: `[N, h, w, 3]` float32 in [0, 1].
+      image: `[N, h, w, 3]` float32 in [0, 1]; with K numbers a colour instead of three (blocks,
+        floor and sky alike), K channels: what each paint gives to each pixel.
       ids: `[N, h, w]` int32 at the pixels' middles, b + 1 for the block in place b; 0 for floor
         and sky. Hard, and without a gradient.
       depth: `[N, h, w]` float32, metres along the rays of `ids`; `FAR` in the sky.

@@ -231,6 +231,25 @@ def yaw_of(rotation):
   return np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
 
 
+def as_seen(steps, azimuth):
+  """Horizontal steps as a camera sees them.
+
+  Args:
+    steps: `[..., 2]` along x and y.
+    azimuth: `[...]` of the camera, radians.
+
+  Returns:
+    `[..., 2]`, to the camera's right and away from it.
+
+  Example:
+    >>> as_seen(np.array([0.0, 1.0]), 0.0).tolist()
+    [1.0, -0.0]
+  """
+  x, y = np.moveaxis(np.asarray(steps), -1, 0)
+  sin, cos = np.sin(azimuth), np.cos(azimuth)
+  return np.stack([cos * y - sin * x, -cos * x - sin * y], axis=-1)
+
+
 def remove(towers, block):
   """Takes a block away; what stood on it hangs in the air until physics starts.
 

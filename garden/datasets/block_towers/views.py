@@ -5,11 +5,47 @@ are mirrored, the offset across changes its sign, and yaw by the camera does too
 sin(4 yaw) changes its sign and cos(4 yaw) doesn't.
 """
 
+import dataclasses
+
 import tensorflow as tf
+
+from garden.core import checks
 
 #: Signs of the pose targets in a mirror: across, depth, (cos, sin) of both blocks.
 _MIRRORED_POSE = (-1.0, 1.0, 1.0, -1.0, 1.0, -1.0)
+#: Signs of the light's numbers in a mirror: slope to the right, and what has no side.
+_MIRRORED_LIGHT = (-1.0, 1.0, 1.0, 1.0)
 _MOST_CLASSES = 6  # colours of blocks
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+  """What training sees of the towers; a room's own recipe adds what it minimises.
+
+  Attributes:
+    flip: mirror half of the images and of their targets.
+    gain: images are multiplied by 1 +- gain.
+    offset: +- offset is added to the channels.
+    noise: standard deviation of the noise of training pixels.
+    photometric: KerasCV's colour augmentations (hue, saturation, brightness, contrast) at this
+      strength in [0, 1]; 0 for none.
+    background: the same at this strength on what is no block, on top of it.
+    repaint: strength of `repaint`, in [0, 1].
+  """
+
+  flip: bool = True
+  gain: float = 0.15
+  offset: float = 0.047
+  noise: float = 0.008
+  photometric: float = 0.0
+  background: float = 0.0
+  repaint: float = 0.0
+
+  def __post_init__(self):
+    for name in ("gain", "offset", "noise"):
+      checks.check_number(name, getattr(self, name))
+    for name in ("photometric", "background", "repaint"):
+      checks.check_number(name, getattr(self, name), most=1.0)
 
 
 def flip(batch, flipped):
@@ -20,7 +56,7 @@ def flip(batch, flipped):
     flipped: `[b]` bool, which ones.
 
   Returns:
-    The batch with `image`, `masks`, `ids`, `segments`, `boxes` and `poses` moved alike.
+    The batch with `image`, `masks`, `ids`, `segments`, `boxes`, `poses` and `light` moved alike.
   """
   batch = dict(batch)
 
@@ -36,6 +72,8 @@ def flip(batch, flipped):
     batch["boxes"] = chosen(tf.stack([y0, 1.0 - x1, y1, 1.0 - x0], axis=-1), batch["boxes"])
   if "poses" in batch:
     batch["poses"] = chosen(batch["poses"] * tf.constant(_MIRRORED_POSE), batch["poses"])
+  if "light" in batch:
+    batch["light"] = chosen(batch["light"] * tf.constant(_MIRRORED_LIGHT), batch["light"])
   return batch
 
 
@@ -94,7 +132,7 @@ def augment(batch, seed, recipe):
   Args:
     batch: dict of `stream.batches`.
     seed: `[2]` int32, of this step.
-    recipe: `settings.Recipe`.
+    recipe: `Recipe`.
 
   Returns:
     The batch, its images in [0, 1].
@@ -173,11 +211,11 @@ class Views(tf.Module):
   """The views of a recipe: `augment`, and KerasCV's colours on all of it or on the background.
 
   Args:
-    recipe: `settings.Recipe`.
+    recipe: `Recipe`.
     seed: of the KerasCV layers' generators.
 
   Example:
-    batch = Views(settings.Recipe(photometric=0.25))(batch, seed=tf.constant([0, 1]))
+    batch = Views(Recipe(photometric=0.25))(batch, seed=tf.constant([0, 1]))
   """
 
   def __init__(self, recipe, seed=0):

@@ -1,7 +1,7 @@
-"""Measures of PhysNet: pure functions of arrays.
+"""Measures of what is told of towers: pure functions of arrays.
 
 Fall accuracy with its binomial error, by count of blocks and by margin, since towers near
-the balance point are hard for everyone; mask IoU as the paper's
+the balance point are hard for everyone; mask IoU as PhysNet has it
 
     MIoU = mean over examples of mean over classes present c of |m_c & q_c| / |m_c | q_c|
 

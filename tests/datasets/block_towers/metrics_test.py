@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from garden.physnet import metrics
+from garden.datasets.block_towers import metrics
 
 
 def test_accuracy_is_the_share_that_was_told_right():

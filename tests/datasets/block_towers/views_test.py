@@ -7,8 +7,7 @@ import pytest
 import tensorflow as tf
 
 from garden.datasets.block_towers import arrays
-from garden.physnet import augment
-from garden.physnet import settings
+from garden.datasets.block_towers import views
 from garden.worlds.towers import scene
 
 
@@ -33,7 +32,7 @@ _ALL = np.ones(3, bool)
 
 def test_flipping_twice_changes_nothing():
   batch = _tensors(_batch())
-  twice = augment.flip(augment.flip(batch, tf.constant(_ALL)), tf.constant(_ALL))
+  twice = views.flip(views.flip(batch, tf.constant(_ALL)), tf.constant(_ALL))
   assert twice.keys() == batch.keys()
   for name, value in batch.items():
     np.testing.assert_allclose(twice[name], value, atol=1e-6, err_msg=name)
@@ -41,7 +40,7 @@ def test_flipping_twice_changes_nothing():
 
 def test_only_the_chosen_ones_are_flipped():
   batch = _tensors(_batch())
-  found = augment.flip(batch, tf.constant([False, True, False]))
+  found = views.flip(batch, tf.constant([False, True, False]))
   for name in ("image", "ids", "segments", "masks", "boxes", "poses"):
     same = [np.array_equal(found[name][i], batch[name][i]) for i in range(3)]
     assert same == [True, False, True], name
@@ -49,13 +48,13 @@ def test_only_the_chosen_ones_are_flipped():
 
 def test_the_outcome_and_the_margins_are_those_of_the_mirror_image():
   batch = _tensors(_batch())
-  found = augment.flip(batch, tf.constant(_ALL))
+  found = views.flip(batch, tf.constant(_ALL))
   np.testing.assert_array_equal(found["fall"], batch["fall"])
   np.testing.assert_array_equal(found["margins"], batch["margins"])
 
 
 def test_keys_that_are_absent_are_left_out():
-  found = augment.flip({"image": tf.ones([1, 2, 2, 3])}, tf.constant([True]))
+  found = views.flip({"image": tf.ones([1, 2, 2, 3])}, tf.constant([True]))
   assert set(found) == {"image"}
 
 
@@ -65,7 +64,7 @@ def test_pictures_and_boxes_move_together():
   image[0, 4:7, 1:3], ids[0, 4:7, 1:3], masks[0, 4:7, 1:3] = 1.0, 2, 3
   batch = _tensors({"image": image, "ids": ids, "segments": ids, "masks": masks,
                     "boxes": np.array([[[0.4, 0.1, 0.7, 0.3]]], np.float32)})
-  found = augment.flip(batch, tf.constant([True]))
+  found = views.flip(batch, tf.constant([True]))
   y0, x0, y1, x1 = np.round(10 * found["boxes"][0, 0].numpy()).astype(int)
   assert (y0, x0, y1, x1) == (4, 7, 7, 9)
   for name, value in (("image", 1.0), ("ids", 2), ("segments", 2), ("masks", 3)):
@@ -81,14 +80,14 @@ def test_flipped_poses_are_those_of_the_mirrored_tower():
   rotation = scene.yaw_quaternion(-scene.yaw_of(towers.rotation))
   mirrored = arrays.interface_poses(towers.position * np.float32([1, -1, 1]), rotation,
                                   -towers.camera_azimuth)
-  found = augment.flip({"poses": tf.constant(poses)}, tf.ones([6], tf.bool))["poses"]
+  found = views.flip({"poses": tf.constant(poses)}, tf.ones([6], tf.bool))["poses"]
   np.testing.assert_allclose(found, mirrored, atol=1e-5)
   assert np.abs(poses - mirrored).max() > 0.1
 
 
 def test_light_is_one_factor_an_image_and_one_shift_a_channel():
   images = np.random.default_rng(0).uniform(size=(4, 6, 6, 3)).astype(np.float32)
-  found = augment.light(tf.constant(images), [0, 1], 0.3, 0.1).numpy()
+  found = views.light(tf.constant(images), [0, 1], 0.3, 0.1).numpy()
   factors = []
   for before, after in zip(images, found):
     fits = [np.polyfit(before[..., c].ravel(), after[..., c].ravel(), 1) for c in range(3)]
@@ -102,72 +101,72 @@ def test_light_is_one_factor_an_image_and_one_shift_a_channel():
 
 
 def test_light_reaches_its_bounds():
-  found = augment.light(tf.ones([2000, 1, 1, 3]), [0, 1], 0.3, 0.0).numpy()
+  found = views.light(tf.ones([2000, 1, 1, 3]), [0, 1], 0.3, 0.0).numpy()
   assert 0.7 <= found.min() < 0.71 and 1.29 < found.max() <= 1.3
 
 
 def test_no_light_changes_nothing():
   images = tf.constant(_batch()["image"])
-  np.testing.assert_array_equal(augment.light(images, [0, 1], 0.0, 0.0), images)
+  np.testing.assert_array_equal(views.light(images, [0, 1], 0.0, 0.0), images)
 
 
 def test_a_view_is_a_function_of_its_seed():
-  batch, recipe = _tensors(_batch()), settings.Recipe()
-  a, b = (augment.augment(batch, [3, 4], recipe) for _ in range(2))
-  other = augment.augment(batch, [3, 5], recipe)
+  batch, recipe = _tensors(_batch()), views.Recipe()
+  a, b = (views.augment(batch, [3, 4], recipe) for _ in range(2))
+  other = views.augment(batch, [3, 5], recipe)
   for name in batch:
     np.testing.assert_array_equal(a[name], b[name])
   assert (a["image"] != other["image"]).numpy().any()
 
 
 def test_a_view_is_the_same_in_a_graph():
-  batch, recipe = _tensors(_batch()), settings.Recipe()
-  graph = tf.function(lambda b: augment.augment(b, [3, 4], recipe))
-  for name, value in augment.augment(batch, [3, 4], recipe).items():
+  batch, recipe = _tensors(_batch()), views.Recipe()
+  graph = tf.function(lambda b: views.augment(b, [3, 4], recipe))
+  for name, value in views.augment(batch, [3, 4], recipe).items():
     np.testing.assert_allclose(graph(batch)[name], value, atol=1e-6)
 
 
 def test_images_stay_in_0_to_1():
-  recipe = settings.Recipe(gain=0.9, offset=0.9, noise=0.5)
-  found = augment.augment(_tensors(_batch()), [0, 1], recipe)["image"].numpy()
+  recipe = views.Recipe(gain=0.9, offset=0.9, noise=0.5)
+  found = views.augment(_tensors(_batch()), [0, 1], recipe)["image"].numpy()
   assert found.min() == 0.0 and found.max() == 1.0 and found.dtype == np.float32
 
 
 def test_about_half_of_the_images_are_flipped():
   boxes = np.tile(np.float32([[[0.1, 0.1, 0.2, 0.2]]]), (400, 1, 1))
   batch = _tensors({"image": np.zeros([400, 1, 1, 3], np.float32), "boxes": boxes})
-  found = augment.augment(batch, [0, 1], settings.Recipe())["boxes"].numpy()
+  found = views.augment(batch, [0, 1], views.Recipe())["boxes"].numpy()
   assert 160 < (found[:, 0, 1] > 0.5).sum() < 240
 
 
 def test_without_a_recipe_for_them_views_are_the_batch():
   batch = _tensors(_batch())
-  recipe = settings.Recipe(flip=False, gain=0.0, offset=0.0, noise=0.0)
-  for name, value in augment.augment(batch, [0, 1], recipe).items():
+  recipe = views.Recipe(flip=False, gain=0.0, offset=0.0, noise=0.0)
+  for name, value in views.augment(batch, [0, 1], recipe).items():
     np.testing.assert_array_equal(value, batch[name])
 
 
 def test_noise_has_its_standard_deviation_and_differs_between_pixels():
   batch = {"image": tf.fill([1, 60, 60, 3], 0.5)}
-  recipe = settings.Recipe(flip=False, gain=0.0, offset=0.0, noise=0.02)
-  found = augment.augment(batch, [0, 1], recipe)["image"].numpy() - 0.5
+  recipe = views.Recipe(flip=False, gain=0.0, offset=0.0, noise=0.02)
+  found = views.augment(batch, [0, 1], recipe)["image"].numpy() - 0.5
   assert found.std() == pytest.approx(0.02, rel=0.05) and abs(found.mean()) < 0.001
 
 
 def test_light_and_noise_leave_the_targets_alone():
   batch = _tensors(_batch())
-  found = augment.augment(batch, [0, 1], settings.Recipe(flip=False))
+  found = views.augment(batch, [0, 1], views.Recipe(flip=False))
   for name in set(batch) - {"image"}:
     np.testing.assert_array_equal(found[name], batch[name])
 
 
 def _photometric(strength, images, step=0):
-  return augment.Photometric(strength)(images, tf.constant([0, step])).numpy()
+  return views.Photometric(strength)(images, tf.constant([0, step])).numpy()
 
 
 def test_strength_0_has_no_layers():
-  views = augment.Views(settings.Recipe())
-  assert views.all is None and views.background is None
+  plain = views.Views(views.Recipe())
+  assert plain.all is None and plain.background is None
 
 
 def test_photometric_views_are_a_function_of_their_seed():
@@ -178,7 +177,7 @@ def test_photometric_views_are_a_function_of_their_seed():
 
 def test_photometric_views_go_on_after_a_checkpoint(tmp_path):
   images, steps = tf.random.stateless_uniform([4, 8, 8, 3], [0, 0]), tf.constant([[0, 0], [0, 1]])
-  unbroken, broken, resumed = (augment.Photometric(0.5) for _ in range(3))
+  unbroken, broken, resumed = (views.Photometric(0.5) for _ in range(3))
   unbroken(images, steps[0])
   broken(images, steps[0])
   path = tf.train.Checkpoint(views=broken).save(str(tmp_path / "saved"))
@@ -210,7 +209,7 @@ def test_photometric_strength_changes_more():
 
 def test_repainting_leaves_shapes_and_gives_each_part_gains_of_its_own():
   segments = tf.constant(np.arange(4)[None, :, None] * np.ones([200, 4, 5], int))
-  found = augment.repaint(tf.ones([200, 4, 5, 3]), segments, [0, 1]).numpy()
+  found = views.repaint(tf.ones([200, 4, 5, 3]), segments, [0, 1]).numpy()
   np.testing.assert_array_equal(found, found[:, :, :1] * np.ones([1, 1, 5, 1]))
   gains = found[:, :, 0]  # [200, 4, 3]
   assert 0.3 <= gains[:, 0].min() < 0.35 and 1.45 < gains[:, 0].max() <= 1.5
@@ -222,14 +221,14 @@ def test_repainting_leaves_shapes_and_gives_each_part_gains_of_its_own():
 def test_repainting_at_strength_0_changes_nothing():
   images = tf.random.stateless_uniform([2, 4, 4, 3], [0, 0])
   segments = tf.ones([2, 4, 4], tf.int32)
-  np.testing.assert_array_equal(augment.repaint(images, segments, [0, 1], 0.0), images)
+  np.testing.assert_array_equal(views.repaint(images, segments, [0, 1], 0.0), images)
 
 
 def test_background_views_leave_the_blocks():
   batch = _tensors(_batch())
-  plain = settings.Recipe(flip=False, gain=0.0, offset=0.0, noise=0.0)
-  views = augment.Views(dataclasses.replace(plain, background=0.9))
-  found = views(batch, tf.constant([0, 1]))["image"].numpy()
+  plain = views.Recipe(flip=False, gain=0.0, offset=0.0, noise=0.0)
+  view = views.Views(dataclasses.replace(plain, background=0.9))
+  found = view(batch, tf.constant([0, 1]))["image"].numpy()
   blocks = batch["segments"].numpy() > 0
   np.testing.assert_array_equal(found[blocks], batch["image"].numpy()[blocks])
   assert np.abs(found - batch["image"].numpy())[~blocks].max() > 0.05

@@ -1,0 +1,26 @@
+"""Pieces of losses that more than one room uses: pure functions of tensors."""
+
+import tensorflow as tf
+
+
+def huber(error, delta):
+  """Huber's function of each error, scaled to slope 1: e^2 / (2 delta) near 0.
+
+  Args:
+    error: `[...]` float.
+    delta: where it turns linear, above 0.
+
+  Returns:
+    `[...]` float, at least 0.
+
+  Example:
+    huber(tf.constant([1.0]), 0.1)  # 0.95
+  """
+  size = tf.abs(error)
+  return tf.where(size <= delta, size * size / (2.0 * delta), size - delta / 2.0)
+
+
+def masked_mean(values, mask):
+  """Mean of `values` `[...]` where `mask` `[...]` (bool) holds; 0 if it holds nowhere."""
+  mask = tf.cast(mask, values.dtype)
+  return tf.reduce_sum(values * mask) / tf.maximum(tf.reduce_sum(mask), 1.0)

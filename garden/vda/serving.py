@@ -1,0 +1,50 @@
+"""The served de-animation: image -> state, stability, reconstruction, in core TensorFlow alone."""
+
+import tensorflow as tf
+
+from garden.core import export
+from garden.vda import engines
+
+_SERVED = ("present", "position", "rotation", "size", "color", "color_class", "boxes",
+           "fall_probability", "reconstruction_error")
+
+
+class DeAnimation(export.ServingModule):
+  """The signatures of a trained model; no physics engine and no OpenGL are inside.
+
+  `serving_default` takes images and `serving_bytes` encoded ones, the camera is estimated;
+  `serving_camera` takes images and their cameras `[batch, 7]` (see `camera.unpack`). All return
+  the state (see `state`), `camera`, `fall` (by the support test itself), `margin`,
+  `fall_probability` (the support test made soft, by the error that poses have),
+  `reconstruction` and `reconstruction_error`.
+
+  Args:
+    model: the trained `VDA`.
+    image_size: (height, width) of the images.
+
+  Example:
+    tf.saved_model.save(module, "1", signatures=module.signatures())
+  """
+
+  def __init__(self, model, image_size):
+    # The layers alone: a subclassed model would be asked for a config that it hasn't.
+    module = tf.Module()
+    module.layers = list(model.layers)
+    exact = engines.SupportEngine(softness=0.0)
+
+    def outputs(images, camera=None):
+      inputs = {"image": images} if camera is None else {"image": images, "camera": camera}
+      found = model(inputs, training=False)
+      margin = exact(found)["margin"]
+      return {**{name: found[name] for name in _SERVED}, "camera": found["camera"],
+              "margin": margin, "fall": tf.cast(margin <= 0.0, tf.int32),
+              "reconstruction": found["image"]}
+
+    super().__init__(module, outputs, image_size, 3, (0.0, 1.0))
+    self.serving_camera = tf.function(outputs, input_signature=[
+        tf.TensorSpec([None, *self.image_size, 3], tf.float32, name="images"),
+        tf.TensorSpec([None, 7], tf.float32, name="camera")])
+
+  def signatures(self):
+    """The signatures by name."""
+    return {**super().signatures(), "serving_camera": self.serving_camera}

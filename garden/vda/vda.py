@@ -1,0 +1,240 @@
+"""Visual de-animation of block towers: the model and its three stages.
+
+    image -> segmenter, pairs -> state -> support test -> does it fall
+                                       -> renderer     -> image
+
+Wu et al. 2017. `init` learns from simulated scenes, whose states are known. `joint` adds images
+of which nothing is known: their reconstruction, and what the renderer drew as the target of the
+segmenter, which so learns whole blocks where it had seen parts. `full` adds whether each of them
+fell. Simulated scenes stay in every batch, so that nothing is forgotten. Both go through one
+forward pass, and batch norm sees them together, as it will in use.
+
+Either gradient may be replaced by REINFORCE through an engine without one: hard pictures, MuJoCo.
+
+Deviations: one net for each pair of neighbours instead of one for each object (see `perception`);
+the towers' Bullet and Blender are MuJoCo, a support test and a ray-caster.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from garden.core import layers
+from garden.core import losses as core_losses
+from garden.core import model as model_lib
+from garden.datasets.block_towers import views
+from garden.vda import engines
+from garden.vda import graphics
+from garden.vda import losses
+from garden.vda import perception
+from garden.vda import reinforce
+from garden.vda import settings as settings_lib
+from garden.vda import state as state_lib
+from garden.vda import surroundings
+
+_LOGGED = ("loss", "pose_loss", "segment_loss", "around_loss", "reconstruction_loss",
+           "completion_loss", "physics_loss", "reconstruction_error", "accuracy")
+_AROUND = 0.2  # where the surroundings' Huber turns linear
+_SURE = 0.9  # probability of what MuJoCo tells, as a reward's log p
+
+
+class VDA(model_lib.GardenModel):
+  """Images of towers to states, stability and reconstructions.
+
+  `model({"image": [N, s, s, 3] in [0, 1], "camera": [N, 7]})` returns a state (see `state`) with
+  `boxes`, `segments`, `poses`, `color_class`; `light` `[N, 4]` and `camera` `[N, 7]`; `margin`
+  and `fall_probability` `[N]`; `image`, the reconstruction `[N, t, t, 3]`, and its
+  `reconstruction_error` `[N]`. Without "camera" the camera is estimated.
+
+  Args:
+    network: `settings.Network`.
+    recipe: `settings.Recipe`.
+    stage: "init", "joint" or "full".
+    n_classes: background and colours.
+    steps: of training, for the learning rate.
+    seed: of views, of the boxes' noise and of REINFORCE's samples.
+
+  Example:
+    model = VDA(settings.Network(), settings.Recipe())
+    falls = model({"image": images, "camera": towers.camera})["fall_probability"] > 0.5
+  """
+
+  def __init__(self, network, recipe, stage="init", n_classes=5, steps=1000, seed=0, **kwargs):
+    super().__init__(seed=seed, **kwargs)
+    self.network, self.recipe, self.training_stage = network, recipe, stage
+    self.n_classes, self.steps = n_classes, steps
+    self.perception = perception.Perception(
+        n_classes, network.filters, network.size, network.pixels_per_block, network.segment_size)
+    self.surroundings = surroundings.Surroundings()
+    self.graphics = graphics.Graphics(network.segment_size, network.softness)
+    self.hard_graphics = graphics.Graphics(network.segment_size, 0.0)
+    self.support = engines.SupportEngine(scale=network.scale)
+    self.views = views.Views(recipe, seed)
+    # 1 + the number of the last stage that was begun: what a warm start brings is checked.
+    self.begun = tf.Variable(0, trainable=False, dtype=tf.int64, name="begun",
+                             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
+    self.add_trackers(*_LOGGED)
+
+  def call(self, inputs, training=False):
+    """The whole way from image to image."""
+    images = inputs["image"]
+    small = self.perception.shrink(images)
+    around = self.surroundings(small, training=training)
+    camera = inputs.get("camera", around["camera"])
+    state = self.perception({"image": images, "camera": camera}, training=training)
+    drawn = self.draw(self.graphics, state, camera, around["light"], small)
+    return {**state, **self.support(state), "light": around["light"], "camera": camera,
+            "estimated_camera": around["camera"], **drawn}
+
+  def draw(self, engine, state, camera, light, small):
+    """The state's picture by a graphics engine, its paint and its error, `[N]`."""
+    focus = graphics.focus_of(state["boxes"], state["present"], engine.image_size)
+    drawn = engine({"state": state, "camera": camera, "light": light, "image": small,
+                    "focus": focus})
+    return {**drawn, "reconstruction_error": losses.reconstruction_error(
+        drawn["image"], small, focus)}
+
+  def compile(self, **kwargs):
+    """Keras's `compile` with the recipe's optimizer."""
+    super().compile(optimizer=self.recipe.optimizer(self.steps), **kwargs)
+
+  def begin_stage(self, name):
+    """Checks that the weights that training begins with are of the stage before.
+
+    Raises:
+      ValueError: they are of another stage.
+    """
+    number, begun = settings_lib.STAGES.index(name), int(self.begun.numpy())
+    if begun != number:
+      known = ("no stage", *settings_lib.STAGES)
+      need = (f"a run of stage {known[number]!r}: give it as Run.warm_start" if number
+              else "none: leave Run.warm_start out")
+      raise ValueError(f"stage {name!r} begins with the weights of {known[number]!r}, but these "
+                       f"are of {known[begun]!r}; it needs {need}")
+    self.begun.assign(number + 1)
+
+  def train_step(self, batch):
+    """One step on the views of a batch of `data.batches`."""
+    seed = self.step_seed()
+    fold = tf.random.experimental.stateless_fold_in
+    source = self.views(batch["source"], seed)
+    noise = self.recipe.box_noise * tf.random.stateless_normal(
+        tf.shape(source["boxes"]), fold(seed, 3))
+    source = {**source, "boxes": source["boxes"] + noise}
+    with tf.GradientTape() as tape:
+      terms, values = self.losses_of(source, batch.get("target"), fold(seed, 7), training=True)
+      loss = tf.add_n(list(terms.values()))
+    self.minimize(tape, loss, self.trainable_variables, self.optimizer,
+                  clip_norm=self.recipe.clip_norm)
+    return self.log_step(loss=loss, **terms, **values)
+
+  def test_step(self, batch):
+    """The same terms on images as they are, with the true boxes."""
+    terms, values = self.losses_of(batch["source"], batch.get("target"), tf.constant([0, 0]),
+                                   training=False)
+    return self.log_values(loss=tf.add_n(list(terms.values())), **terms, **values)
+
+  def losses_of(self, source, target, seed, training):
+    """The terms of the loss, weighted, and what is logged beside them."""
+    recipe, see = self.recipe, self.perception
+    n = source["image"].shape[0] or 1
+    some = max(1, round(recipe.segment_share * n))
+    small = see.shrink(source["image"][:some])
+    wanted = {name: source[name] for name in ("image", "camera", "boxes", "present")}
+    if target is not None:
+      there = see.shrink(target["image"])
+      small = tf.concat([small, there], axis=0)
+    segments = see.segmenter(small, training=training)
+    around = self.surroundings(small, training=training)
+    if target is not None:
+      proposed = see.propose(there, tf.stop_gradient(segments[some:]))
+      wanted = {name: tf.concat([wanted[name], {**target, **proposed}[name]], axis=0)
+                for name in wanted}
+    found = see.look(wanted["image"], wanted["camera"], wanted["boxes"], wanted["present"],
+                     training)
+    terms = {
+        "pose_loss": recipe.pose_weight * losses.pose_loss(
+            found["poses"][:n], source["poses"], source["valid"]),
+        "segment_loss": recipe.segment_weight * layers.segment_loss(
+            segments[:some], source["segments"][:some]),
+        "around_loss": recipe.around_weight * self._around_loss(around, source, some)}
+    if target is None:
+      return terms, {}
+    state = {**proposed, **{name: value[n:] for name, value in found.items()}}
+    light = around["light"][some:]
+    drawn = self.draw(self.graphics, state, target["camera"], light, there)
+    error = drawn["reconstruction_error"]
+    if recipe.reconstruction == "engine":
+      reconstruction = tf.reduce_mean(error)
+    else:
+      reconstruction = self._reinforce(state, target["camera"], seed, lambda moved, k: -self.draw(
+          self.hard_graphics, moved, *(tf.tile(x, [k] + [1] * (x.shape.rank - 1)) for x in (
+              target["camera"], light, there)))["reconstruction_error"])
+    terms["reconstruction_loss"] = recipe.reconstruction_weight * reconstruction
+    terms["completion_loss"] = recipe.completion_weight * _completion_loss(
+        segments[some:], drawn["ids"], state["color_class"], error)
+    values = {"reconstruction_error": tf.reduce_mean(error)}
+    if "fall" in target:
+      told = self.support(state)["fall_probability"]
+      if recipe.physics == "engine":
+        physics = losses.stability_loss(told, target["fall"])
+      else:
+        physics = self._reinforce(state, target["camera"], seed, lambda moved, k: _log_p(
+            moved, tf.tile(target["fall"], [k])))
+      terms["physics_loss"] = recipe.physics_weight * physics
+      values["accuracy"] = tf.reduce_mean(tf.cast(
+          (told >= 0.5) == (target["fall"] == 1), tf.float32))
+    return terms, values
+
+  def _around_loss(self, around, source, some):
+    """Huber error of light and camera on simulated scenes."""
+    true = tf.concat([surroundings.light_targets(source["light"][:some]),
+                      surroundings.camera_targets(source["camera"][:some])], axis=-1)
+    return tf.reduce_mean(core_losses.huber(around["numbers"][:some] - true, _AROUND))
+
+  def _reinforce(self, state, camera, seed, reward):
+    """REINFORCE's loss of the pairs' poses.
+
+    Args:
+      state: of N scenes, with `poses`, `valid` and `boxes`.
+      camera: `[N, 7]`.
+      seed: `[2]` int32.
+      reward: function of the S N moved states and S: `[S N]`.
+
+    Returns:
+      Float scalar, see `reinforce.surrogate`.
+    """
+    count, pairs = self.recipe.samples, state["poses"].shape[1]
+    sigma = tf.tile(self.recipe.sigma * tf.constant([1.0, 1.0, 3.0, 3.0, 3.0, 3.0]), [pairs])
+    mean = tf.reshape(state["poses"], [-1, pairs * 6])
+    drawn = reinforce.sample(mean, sigma, count, seed)
+    many = {name: tf.tile(state[name], [count] + [1] * (state[name].shape.rank - 1))
+            for name in ("present", "valid", "boxes", "color", "color_class")}
+    poses = tf.reshape(drawn, [-1, pairs, 6])
+    moved = perception.build(poses, many["valid"], many["present"], many["boxes"],
+                             tf.tile(camera, [count, 1]))
+    rewards = reward({**many, **moved, "poses": poses}, count)
+    return reinforce.surrogate(mean, drawn, tf.reshape(rewards, [count, -1]), sigma)
+
+
+def _completion_loss(segments, ids, color_class, error):
+  """CE of the segmenter with what was drawn, on the better half of the reconstructions."""
+  labels = tf.stop_gradient(losses.classes_of(ids, color_class))
+  each = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, segments),
+                        axis=[1, 2])
+  middle = tf.sort(error)[tf.shape(error)[0] // 2]
+  return core_losses.masked_mean(each, tf.stop_gradient(error <= middle))
+
+
+def _log_p(state, fall):
+  """log p(label) by MuJoCo: `[N]`; what it tells is held for right with probability .9."""
+  def simulated(present, position, rotation, size, color):
+    numbers = dict(present=present, position=position, rotation=rotation, size=size, color=color)
+    some = present.any(axis=1)
+    told = np.zeros(len(present), np.int64)
+    if some.any():
+      told[some] = engines.MuJoCoEngine().stability(
+          {name: value[some] for name, value in numbers.items()})["fall"]
+    return told
+  told = tf.numpy_function(simulated, [state[name] for name in state_lib.FIELDS], tf.int64)
+  told.set_shape([None])
+  return tf.where(told == tf.cast(fall, tf.int64), tf.math.log(_SURE), tf.math.log(1.0 - _SURE))
