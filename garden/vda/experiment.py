@@ -11,7 +11,6 @@ from garden.core import experiment as experiment_lib
 from garden.datasets import order
 from garden.datasets.block_towers import arrays
 from garden.datasets.block_towers import metrics as tower_metrics
-from garden.datasets.block_towers import stream as stream_lib
 from garden.vda import data as data_lib
 from garden.vda import engines
 from garden.vda import metrics

@@ -44,12 +44,13 @@ def camera_numbers(places, camera):
   Sine of the elevation of the ray through the window's middle, its direction to the right and
   up, the camera's distance and elevation.
   """
-  slope = tf.tan(camera[:, 3, tf.newaxis] * (math.pi / 360.0))
+  # Slices 3:4, not newaxis: TensorFlow 2.15 loses a newaxis when it takes apart what was stacked.
+  slope = tf.tan(camera[:, 3:4] * (math.pi / 360.0))
   middle = places[..., :2] + places[..., 2:] - 1.0  # y, x in +-1
   up, right = -middle[..., 0] * slope, middle[..., 1] * slope
-  elevation = camera[:, 1, tf.newaxis] + tf.zeros_like(up)
+  elevation = camera[:, 1:2] + tf.zeros_like(up)
   rise = (up * tf.cos(elevation) - tf.sin(elevation)) / tf.sqrt(1.0 + up ** 2 + right ** 2)
-  distance = (camera[:, 2, tf.newaxis] - _DISTANCE[0]) / _DISTANCE[1] + tf.zeros_like(up)
+  distance = (camera[:, 2:3] - _DISTANCE[0]) / _DISTANCE[1] + tf.zeros_like(up)
   return tf.stack([2.0 * rise, 3.0 * right, 3.0 * up, distance,
                    (elevation - _ELEVATION[0]) / _ELEVATION[1]], axis=-1)
 

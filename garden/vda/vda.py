@@ -226,7 +226,7 @@ def _completion_loss(segments, ids, color_class, error):
 
 
 def _log_p(state, fall):
-  """log p(label) by MuJoCo: `[N]`; what it tells is held for right with probability .9."""
+  """Log p(label) by MuJoCo: `[N]`; what it tells is held for right with probability .9."""
   def simulated(present, position, rotation, size, color):
     numbers = dict(present=present, position=position, rotation=rotation, size=size, color=color)
     some = present.any(axis=1)
