@@ -42,19 +42,20 @@ def light_fields(light, azimuth):
           "floor_scale": tf.exp(tf.clip_by_value(light[:, 3], -2.0, 2.0))}
 
 
-def shares(state, camera, light, image_size, softness=0.0, shadows=True):
+def shares(state, camera, light, image_size, softness=0.0, shadows=True, window=None):
   """What each painted thing gives to each pixel.
 
   Args:
     state: see `state`; its colours aren't used.
     camera: `[N, 7]`.
     light: `[N, 4]`.
-    image_size: side of the picture in pixels.
+    image_size: pixels, an int or (h, w).
     softness: of its edges, in pixels.
     shadows: whether blocks cast shadows.
+    window: optional `[N, 4]`, the part of the picture to draw, see `renderer.render`.
 
   Returns:
-    `(shares [N, s, s, B + 3], ids [N, s, s])`: blocks, even and odd tiles, sky.
+    `(shares [N, h, w, B + 3], ids [N, h, w])`: blocks, even and odd tiles, sky.
   """
   n, places = tf.shape(state["position"])[0], state["position"].shape[1]
   paint = tf.tile(tf.eye(places + _FLOOR_AND_SKY)[tf.newaxis], [n, 1, 1])
@@ -62,7 +63,7 @@ def shares(state, camera, light, image_size, softness=0.0, shadows=True):
       **{name: state[name] for name in ("present", "position", "rotation", "size")},
       **camera_lib.unpack(camera), **light_fields(light, camera[:, 0]),
       "color": paint[:, :places], "floor_color": paint[:, places:-1], "sky_color": paint[:, -1]},
-      image_size, softness, shadows=shadows)
+      image_size, softness, shadows=shadows, window=window)
   return drawn["image"], drawn["ids"]
 
 

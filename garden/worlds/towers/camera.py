@@ -96,12 +96,24 @@ def view(scene):
   return origin, tf.stack([right, up, -away], axis=1), slope
 
 
-def offsets(slope, size):
-  """`(u [N, 1, w], v [N, h, 1])` of the pixels' middles for tan(fovy / 2) `[N]`, size (h, w)."""
+def offsets(slope, size, window=None):
+  """`(u [N, 1, w], v [N, h, 1])` of the pixels' middles.
+
+  Args:
+    slope: `[N]`, tan(fovy / 2).
+    size: (h, w) in pixels.
+    window: optional `[N, 4]`, y0, x0, y1, x1 in shares of a square picture: the part of it that
+      the pixels show.
+  """
   height, width = size
-  scale = (2.0 / height) * slope[:, None, None]
-  u = scale * (tf.range(width, dtype=tf.float32) + (0.5 - width / 2))[None, None, :]
-  v = scale * ((height / 2 - 0.5) - tf.range(height, dtype=tf.float32))[None, :, None]
+  down, across = (tf.range(side, dtype=tf.float32) + 0.5 for side in size)
+  if window is None:
+    scale = (2.0 / height) * slope[:, None, None]
+    return (scale * (across - width / 2)[None, None, :], scale * (height / 2 - down)[None, :, None])
+  y0, x0, y1, x1 = (window[:, k, None, None] for k in range(4))
+  slope = slope[:, None, None]
+  u = slope * (2.0 * (x0 + (x1 - x0) * (across / width)[None, None, :]) - 1.0)
+  v = slope * (1.0 - 2.0 * (y0 + (y1 - y0) * (down / height)[None, :, None]))
   return u, v
 
 

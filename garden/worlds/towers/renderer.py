@@ -136,11 +136,13 @@ class _View:
     pixel: `[N, 1, 1]`, width of a pixel at a depth of 1 m.
   """
 
-  def __init__(self, origin, axes, slope, size):
+  def __init__(self, origin, axes, slope, size, window):
     self.origin = _split(origin)
     self.right, self.up, self.forward = (_split(axis) for axis in tf.unstack(axes, axis=1))
-    self.u, self.v = camera.offsets(slope, size)
+    self.u, self.v = camera.offsets(slope, size, window)
     self.pixel = (2.0 / size[0]) * slope[:, None, None]
+    if window is not None:
+      self.pixel *= (window[:, 2] - window[:, 0])[:, None, None]
 
   def along(self, axis):
     """`[N, h, w]`, the directions' component on an axis of the world."""
@@ -151,10 +153,10 @@ class _View:
     return 1.0 + self.u ** 2 + self.v ** 2
 
 
-def _aim(fields, size, lit):
+def _aim(fields, size, lit, window=None):
   """The rays of a picture and the blocks in their way: `(view, blocks)`."""
   origin, axes, slope = camera.view(fields)
-  view = _View(origin, axes, slope, size)
+  view = _View(origin, axes, slope, size, window)
   matrix = camera.rotation_matrix(fields["rotation"])
   local_origin = tf.einsum("nbij,nbi->nbj", matrix, origin[:, None] - fields["position"])
   local_axes = tf.einsum("nbij,nai->nabj", matrix, axes)
@@ -228,9 +230,9 @@ def _shadow(blocks, t, own):
   return dark
 
 
-def _hard(fields, size, shadows):
+def _hard(fields, size, shadows, window):
   """`(image, ids, t, view)`."""
-  view, blocks = _aim(fields, size, lit=True)
+  view, blocks = _aim(fields, size, True, window)
   floor_seen, floor_t, _ = _floor(view)
   ids, t = _nearest(blocks, floor_seen, floor_t)
   facing = tf.nn.relu(-fields["light_direction"][:, 2, None, None]) + tf.zeros_like(t)
@@ -268,9 +270,9 @@ def _soft_shadow(blocks, t, own, tau):
   return lit
 
 
-def _soft(fields, size, softness, shadows):
+def _soft(fields, size, softness, shadows, window):
   """`(image, ids, t, view)`."""
-  view, blocks = _aim(fields, size, lit=True)
+  view, blocks = _aim(fields, size, True, window)
   floor_seen, floor_t, slant = _floor(view)
   ids, hard_t = _nearest(blocks, floor_seen, floor_t)
   width = softness * view.pixel  # of an edge at a depth of 1 m
@@ -322,7 +324,7 @@ def _soft(fields, size, softness, shadows):
   return tf.clip_by_value(tf.stack(channels, axis=-1), 0.0, 1.0), ids, hard_t, view
 
 
-def render(scene, image_size, softness=0.0, supersampling=1, shadows=True):
+def render(scene, image_size, softness=0.0, supersampling=1, shadows=True, window=None):
   """Pictures of scenes, differentiable in poses, sizes, colours, light and camera.
 
   Args:
@@ -333,6 +335,7 @@ def render(scene, image_size, softness=0.0, supersampling=1, shadows=True):
     supersampling: rays across each pixel; the picture is the mean of a finer one.
     shadows: whether blocks keep the light from floor and blocks. They are most of the work of
       soft pictures.
+    window: optional `[N, 4]`, y0, x0, y1, x1 in shares of a square picture: draws this part alone.
 
   Returns:
     dict of
@@ -354,13 +357,13 @@ def render(scene, image_size, softness=0.0, supersampling=1, shadows=True):
   fields = camera.tensors(scene, _POSE + _LOOK + camera.FIELDS)
   fine = (size[0] * supersampling, size[1] * supersampling)
   if not tf.is_tensor(softness) and softness == 0:
-    image, ids, t, view = _hard(fields, fine, shadows)
+    image, ids, t, view = _hard(fields, fine, shadows, window)
   else:
     softness = tf.maximum(tf.cast(softness, tf.float32), _LEAST_SOFTNESS) * supersampling
-    image, ids, t, view = _soft(fields, fine, softness, shadows)
+    image, ids, t, view = _soft(fields, fine, softness, shadows, window)
   if supersampling > 1:
     image = tf.nn.avg_pool2d(image, supersampling, supersampling, "VALID")
-    view, blocks = _aim(fields, size, lit=False)
+    view, blocks = _aim(fields, size, False, window)
     ids, t = _nearest(blocks, *_floor(view)[:2])
   depth = tf.where(t >= FAR, FAR, t * tf.sqrt(view.squared()))
   return {"image": image, "ids": ids, "depth": tf.minimum(depth, FAR)}
