@@ -25,7 +25,7 @@ def heat_map_figure(maps, names=None):
     A figure.
 
   Raises:
-    ValueError: there is no map, or there are as many names as maps not.
+    ValueError: there is no map, or names are of another number than maps.
 
   Example:
     heat_map_figure([heat_map(state, 0), heat_map(state, 0, engine=MuJoCoEngine())])
@@ -44,7 +44,7 @@ def heat_map_figure(maps, names=None):
     ax.set_visible(False)
   for ax in axes[:, 0]:
     ax.set_ylabel("y from the top block (m)", fontsize=7)
-  for ax in axes[-1]:
+  for ax in axes.flat[:len(maps)][-columns:]:  # the lowest of each column
     ax.set_xlabel("x from the top block (m)", fontsize=7)
   bar = figure.colorbar(drawn, ax=axes, shrink=0.8, pad=0.02)
   bar.set_label("probability that it falls", fontsize=8)
