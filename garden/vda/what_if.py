@@ -8,8 +8,8 @@
 The two searches are exact: for upright blocks of known yaw the support test is linear in positions
 and in forces (`balance`), so that the least answer is found rather than descended to, and it is
 known where there is none. An engine, MuJoCo unless told otherwise, then says whether it holds.
-An answer for a state that perception found holds for the real tower only if its margin is wider than
-the state's errors: ask for some four times their standard deviation, in block widths.
+An answer for a state that perception found holds for the real tower only if its margin is wider
+than the state's errors: ask for three to five times their standard deviation along an axis.
 All functions take and give states of arrays (see `state`), at rest.
 """
 
