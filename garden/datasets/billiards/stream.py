@@ -61,7 +61,7 @@ class Stream:
     return videos.take(np.arange(self.n))
 
 
-def batches(videos, batch_size, seed, frames=None, mirror=True):
+def batches(videos, batch_size, seed, frames=None, seen=None, views=True):
   """Endless shuffled batches of clips: so many frames from anywhere in a video.
 
   Args:
@@ -69,10 +69,11 @@ def batches(videos, batch_size, seed, frames=None, mirror=True):
     batch_size: clips of a batch.
     seed: seed of the order and of the views.
     frames: F, frames of a clip; None for whole videos.
-    mirror: draw mirrored and turned views.
+    seen: V, frames of a clip whose pictures are wanted, the first ones; None for all.
+    views: draw mirrored, turned and reversed views; the clips as they are without.
 
   Returns:
-    A function: first step -> data set of dicts: `video` `[b, F, s, s, 3]` float32 in [0, 1],
+    A function: first step -> data set of dicts: `video` `[b, V, s, s, 3]` float32 in [0, 1],
     `present` and `radius` `[b, K]`, `position` and `velocity` `[b, F, K, 2]`.
 
   Raises:
@@ -86,13 +87,14 @@ def batches(videos, batch_size, seed, frames=None, mirror=True):
 
   def example(number):
     place = order.shuffled_positions(number, 1, len(videos), seed)[0]
-    draw = tf.random.stateless_uniform([4], tf.stack([tf.constant(seed, tf.int64), number]))
-    first = tf.cast(draw[3] * (videos.n_frames - frames + 1), tf.int32)
-    clip = _clip(tensors, place, first, frames, side)
-    if mirror:
-      clip = {**clip, **{name: _turn(clip[name], draw[:3]) for name in ("position", "velocity")},
-              "video": _turn_image(clip["video"], draw[:3])}
-    return clip
+    draw = tf.random.stateless_uniform([5], tf.stack([tf.constant(seed, tf.int64), number]))
+    first = tf.cast(draw[4] * (videos.n_frames - frames + 1), tf.int32)
+    # Nothing below is mirrored, turned or reversed by a 1.
+    draw = draw if views else tf.ones([5])
+    clip = _clip(tensors, place, first, frames, seen, side, backwards=draw[3] < 0.5)
+    for name in ("position", "velocity"):
+      clip[name] = _turn(clip[name], draw[:3])
+    return {**clip, "video": _turn_image(clip["video"], draw[:3])}
 
   def from_step(first):
     data = tf.data.Dataset.range(first * batch_size, 2**62)
@@ -101,12 +103,12 @@ def batches(videos, batch_size, seed, frames=None, mirror=True):
   return from_step
 
 
-def in_order(videos, batch_size, frames=None):
+def in_order(videos, batch_size, frames=None, seen=None):
   """All videos once, in their order, as `batches` gives them; the last batch may be short."""
   tensors, side = _tensors(videos), videos.image_size
   frames = videos.n_frames if frames is None else frames
   data = tf.data.Dataset.range(len(videos)).map(
-      lambda place: _clip(tensors, place, 0, frames, side), num_parallel_calls=2,
+      lambda place: _clip(tensors, place, 0, frames, seen, side), num_parallel_calls=2,
       deterministic=True)
   return data.batch(batch_size).prefetch(2)
 
@@ -199,16 +201,17 @@ def _tensors(videos):
           for name in ("frames", "present", "radius", "position", "velocity")}
 
 
-def _clip(tensors, place, first, frames, side):
-  """One clip: frames decoded, states cut out."""
+def _clip(tensors, place, first, frames, seen, side, backwards=False):
+  """One clip: states cut out, frames decoded; backwards it begins at its last frame."""
   found = {name: tf.gather(tensors[name], place) for name in ("present", "radius")}
+  when = tf.where(backwards, first + frames - 1 - tf.range(frames), first + tf.range(frames))
   for name in ("position", "velocity"):
-    found[name] = tf.gather(tensors[name], place)[first:first + frames]
-    found[name] = tf.ensure_shape(found[name], [frames, *found[name].shape[1:]])
-  png = tf.gather(tensors["frames"], place)[first:first + frames]
+    found[name] = tf.gather(tf.gather(tensors[name], place), when)
+  found["velocity"] *= tf.where(backwards, -1.0, 1.0)
+  png = tf.gather(tf.gather(tensors["frames"], place), when[:seen])
   video = tf.map_fn(lambda p: tf.io.decode_png(p, channels=3), png,
                     fn_output_signature=tf.TensorSpec([side, side, 3], tf.uint8))
-  found["video"] = tf.ensure_shape(tf.cast(video, tf.float32) / 255.0, [frames, side, side, 3])
+  found["video"] = tf.cast(video, tf.float32) / 255.0
   return found
 
 

@@ -26,9 +26,9 @@ def test_a_clip_has_frames_and_states_of_one_video(videos):
     np.testing.assert_array_equal(batch[name], getattr(videos, name)[:6])
 
 
-@pytest.mark.parametrize("mirror", [False, True])
-def test_views_of_pictures_and_of_states_are_the_same(videos, mirror):
-  batch = _first(stream_lib.batches(videos, 24, 0, frames=2, mirror=mirror)(0))[0]
+@pytest.mark.parametrize("views", [False, True])
+def test_views_of_pictures_and_of_states_are_the_same(videos, views):
+  batch = _first(stream_lib.batches(videos, 24, 0, frames=2, views=views)(0))[0]
   for clip in range(24):
     there = batch["present"][clip]
     drawn = renderer.render({
@@ -66,8 +66,27 @@ def test_the_last_batch_in_order_may_be_short(videos):
   assert [b["video"].shape[:2] for b in batches] == [(20, 2), (20, 2), (8, 2)]
 
 
-def test_states_move_as_their_velocities_say_also_backwards(videos):
-  batch = _first(stream_lib.states(videos, 64, 0, frames=2)(0))[0]
+def test_without_views_clips_are_as_they_are(videos):
+  batch = _first(stream_lib.batches(videos, 24, 0, views=False)(0))[0]
+  for clip in range(24):
+    (video,) = np.flatnonzero((videos.position == batch["position"][clip]).all((1, 2, 3)))
+    np.testing.assert_array_equal(batch["velocity"][clip], videos.velocity[video])
+    np.testing.assert_allclose(batch["video"][clip], arrays.videos_of(videos, [video])[0],
+                               atol=1e-6)
+
+
+def test_only_as_many_pictures_as_asked_for_are_decoded(videos):
+  whole = _first(stream_lib.batches(videos, 8, 0)(0))[0]
+  some = _first(stream_lib.batches(videos, 8, 0, seen=2)(0))[0]
+  np.testing.assert_array_equal(some["video"], whole["video"][:, :2])
+  np.testing.assert_array_equal(some["position"], whole["position"])
+
+
+@pytest.mark.parametrize("kind", ["clips", "states"])
+def test_states_move_as_their_velocities_say_also_backwards(videos, kind):
+  make = {"clips": lambda: stream_lib.batches(videos, 48, 0, frames=2),
+          "states": lambda: stream_lib.states(videos, 64, 0, frames=2)}[kind]
+  batch = _first(make()(0))[0]
   step = batch["position"][:, 1] - batch["position"][:, 0]
   straight = np.linalg.norm(batch["velocity"][:, 1] - batch["velocity"][:, 0], axis=-1) < 1e-3
   assert straight.sum() > 50
