@@ -10,8 +10,8 @@ from garden.core import checks
 from garden.core import export as export_lib
 from garden.core import report as report_lib
 from garden.datasets.block_towers import arrays
-from garden.datasets.block_towers import stream as stream_lib
 from garden.datasets.block_towers import metrics
+from garden.datasets.block_towers import stream as stream_lib
 from garden.physnet import photos as photos_lib
 from garden.physnet import report
 from garden.physnet import settings as settings_lib

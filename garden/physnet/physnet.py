@@ -116,8 +116,8 @@ class PhysNet(model_lib.GardenModel):
   def losses_of(self, batch, training):
     """The terms of the loss, weighted, and the accuracy."""
     recipe, images, terms = self.recipe, batch["image"], {}
-    if self.crop is None:
-      outputs = self.look(self.shrink(images), None, training)
+    if self.crop is None or recipe.fall_only:
+      outputs = self(images, training=training)
     else:
       place = crop.place(batch["boxes"], batch["present"], self.crop.size,
                          self.crop.pixels_per_block)
@@ -127,6 +127,8 @@ class PhysNet(model_lib.GardenModel):
           self.segmenter(self.shrink(images[:some]), training=training),
           batch["segments"][:some])
     terms["fall_loss"] = losses.fall_loss(outputs["fall"], batch["fall"], recipe.smoothing)
+    if recipe.fall_only:
+      return terms, self._accuracy(outputs, batch)
     if self.mask_head is not None and recipe.mask_weight:
       terms["mask_loss"] = recipe.mask_weight * losses.mask_cross_entropy(
           outputs["masks"], batch["masks"], recipe.background_weight)
@@ -139,8 +141,12 @@ class PhysNet(model_lib.GardenModel):
     if recipe.pose_weight:
       error = tf.reduce_mean(losses.pose_error(outputs["poses"], batch["poses"]), axis=-1)
       terms["pose_loss"] = recipe.pose_weight * core_losses.masked_mean(error, batch["valid"])
-    accuracy = tf.reduce_mean(tf.cast((outputs["fall"] >= 0) == (batch["fall"] == 1), tf.float32))
-    return terms, accuracy
+    return terms, self._accuracy(outputs, batch)
+
+  @staticmethod
+  def _accuracy(outputs, batch):
+    """Share of the batch's towers whose fall is told right."""
+    return tf.reduce_mean(tf.cast((outputs["fall"] >= 0) == (batch["fall"] == 1), tf.float32))
 
   def train_step(self, batch):
     """One step on the views of a batch of `stream.batches`."""

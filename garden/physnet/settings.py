@@ -160,6 +160,8 @@ class Recipe(views.Recipe):
     warm_up: steps.
     weight_decay: decoupled, of kernels.
     clip_norm: greatest norm of the gradient.
+    fall_only: learn from the fall labels alone, for fine-tuning on towers of which nothing else is
+      known: crops by the segmenter that there is, no masks, poses and margins.
   """
 
   mask_weight: float = 1.0
@@ -172,6 +174,7 @@ class Recipe(views.Recipe):
   warm_up: int = 100
   weight_decay: float = 2e-3
   clip_norm: float = 5.0
+  fall_only: bool = False
 
   def __post_init__(self):
     super().__post_init__()
