@@ -41,7 +41,17 @@ class DeAnimation(export.ServingModule):
               "reconstruction": found["image"]}
 
     super().__init__(module, outputs, image_size, 3, (0.0, 1.0))
-    self.serving_camera = tf.function(outputs, input_signature=[
+
+    def with_camera(images, camera):
+      low, high = self.pixel_range
+      with tf.control_dependencies([
+          tf.debugging.assert_greater_equal(
+              images, low, message=f"pixels must be at least {low:g}"),
+          tf.debugging.assert_less_equal(
+              images, high, message=f"pixels must be at most {high:g}")]):
+        return outputs(tf.identity(images), camera)
+
+    self.serving_camera = tf.function(with_camera, input_signature=[
         tf.TensorSpec([None, *self.image_size, 3], tf.float32, name="images"),
         tf.TensorSpec([None, 7], tf.float32, name="camera")])
 
