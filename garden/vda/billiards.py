@@ -10,9 +10,9 @@ tables from `datasets.billiards`, the stages minimise
     joint  mean_{t <= S} |I_t - render(x_t)|^2       the seen frames; videos without labels
     full   + mean_{S < t <= S + F} of the same       also those that the engine foretells
 
-`joint` moves the heat maps alone; `full` velocities and the engine as well, by the gradient through
-the engine. States of the engine are cheap, so that `init` takes hundreds of them a step, many with
-a collision, at random places of a video.
+`joint` moves the heat maps alone; `full` velocities and the engine as well, by the gradient of the
+future frames through the engine. States of the engine are cheap, so that `init` takes hundreds of
+them a step, many with a collision, at random places of a video.
 
 Deviation: the paper's `joint` and `full` go on from perception trained on one set to videos of
 another; which videos are given is here left to the experiment.
@@ -117,8 +117,12 @@ class Billiards(model_lib.GardenModel):
 
     terms = {"reconstruction_loss": error(state["track"], video[:, :seen])}
     if future:
-      # A mean of its own: where balls are is told by the seen frames, however many others follow.
-      position, _ = interaction.rollout(self.engine, _moving(state), future)
+      # Where balls are is told best by the frames in which they are seen: what comes later is a
+      # matter of velocities and of the engine, and through collisions it pulls every way.
+      track = tf.stop_gradient(state["track"])
+      velocity = self.perception.velocity(track, state["present"], state["radius"])
+      position, _ = interaction.rollout(
+          self.engine, {**_moving(state), "position": track[:, -1], "velocity": velocity}, future)
       terms["future_loss"] = error(position, video[:, seen:seen + future])
     return terms
 

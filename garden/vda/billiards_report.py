@@ -57,7 +57,7 @@ def film_figure(videos, found, seen, seconds):
       axes[2 * video, column].imshow(videos[video, frame])
       axes[2 * video + 1, column].imshow(told[video, column])
     axes[2 * video, 0].set_ylabel("truth", fontsize=9)
-    axes[2 * video + 1, 0].set_ylabel("ours", fontsize=9)
+    axes[2 * video + 1, 0].set_ylabel("told", fontsize=9)
   for column, frame in enumerate(shown):
     axes[0, column].set_title(f"{frame * seconds:.1f} s" + (" (seen)" if frame < seen else ""),
                               fontsize=8)
@@ -86,12 +86,12 @@ def error_figure(errors, straight, seconds):
   figure = matplotlib.figure.Figure(figsize=(9.0, 3.2), layout="constrained")
   for ax, (name, unit) in zip(figure.subplots(1, 2), (("position", "m"), ("velocity", "m/s"))):
     for values, color, label in ((straight[name], _SOFT, "constant velocity, from the truth"),
-                                 (errors[name], _GREEN, "ours, from the video")):
+                                 (errors[name], _GREEN, "told, from the video")):
       mean = np.nanmean(values, axis=(0, 2))
       ax.plot(seconds * np.arange(len(mean)), mean, color=color, linewidth=1.4, label=label)
     middle = np.nanmedian(errors[name], axis=(0, 2))
     ax.plot(seconds * np.arange(len(middle)), middle, color=_GREEN, linewidth=1.0,
-            linestyle=":", label="ours, median")
+            linestyle=":", label="told, median")
     ax.set_xlabel("seconds after the last seen frame")
     ax.set_ylabel(f"{name} error, {unit}")
     ax.set_ylim(bottom=0)

@@ -18,7 +18,7 @@ def test_the_best_the_median_and_the_worst_are_chosen():
   assert report.choose(errors, 1).tolist() == [1] and len(report.choose(errors, 9)) == 5
 
 
-def test_a_film_has_a_line_of_truth_and_one_of_ours(tmp_path):
+def test_a_film_has_a_line_of_truth_and_one_of_what_was_told(tmp_path):
   found = {"track": np.zeros([2, 2, 4, 2], np.float32), "present": np.ones([2, 4], bool),
            "future_position": np.full([2, 3, 4, 2], 0.5, np.float32),
            "radius": np.full([2, 4], 0.1, np.float32), "color": np.ones([2, 4, 3], np.float32),
@@ -28,8 +28,8 @@ def test_a_film_has_a_line_of_truth_and_one_of_ours(tmp_path):
   assert len(axes) == 2 * 2 * 5
   assert [ax.get_title() for ax in axes[:5]] == ["0.0 s (seen)", "0.1 s (seen)", "0.2 s", "0.3 s",
                                                  "0.4 s"]
-  assert [axes[5 * line].get_ylabel() for line in range(4)] == ["truth", "ours"] * 2
-  # The last frame of ours: a white ball up at the right.
+  assert [axes[5 * line].get_ylabel() for line in range(4)] == ["truth", "told"] * 2
+  # The last frame told: a white ball up at the right.
   picture = axes[9].images[0].get_array()
   assert picture[24, 72].min() == 1.0 and picture[72, 24].max() == 0.0
   assert "data:image/png" in _page(tmp_path, figure)
