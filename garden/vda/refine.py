@@ -24,11 +24,12 @@ from garden.core import checks
 from garden.vda import graphics
 from garden.vda import state as state_lib
 
-_PROBE = (0.01, 0.01, 0.01, 0.01, 0.03)  # across, depth, yaw, base, light: finite differences
+#: Finite differences of across, depth, yaw, base, the light's slopes, its ambient share, tiles.
+_PROBE = (0.01, 0.01, 0.01, 0.01, 0.03, 0.02, 0.02)
 _HUBER = 0.1  # of a pixel's error
 _MARGIN = 0.35  # of a block, around the tower
 _DAMPING = 0.02
-_BASE_SIGMA, _LIGHT_SIGMA = 0.1, 0.15
+_AROUND_SIGMA = (0.1, 0.3, 0.1, 0.15)  # how far off base and light are thought to be
 
 
 @gin.register(module="vda")
@@ -145,7 +146,7 @@ class Refiner:
     # Huber's function as weights: 1 for small errors, falling for large ones.
     weight = 1.0 / tf.maximum(1.0, tf.abs(error) / _HUBER)
     weighted = slopes * weight[:, tf.newaxis] / self.refinement.noise ** 2
-    inverse = 1.0 / _numbers((*self.refinement.sigma, _BASE_SIGMA, _LIGHT_SIGMA), blocks) ** 2
+    inverse = 1.0 / _numbers((*self.refinement.sigma, *_AROUND_SIGMA), blocks) ** 2
     normal = tf.einsum("nip,njp->nij", weighted, slopes) + tf.linalg.diag(inverse)
     normal += _DAMPING * tf.linalg.diag(tf.linalg.diag_part(normal))
     pull = tf.einsum("nip,np->ni", weighted, error) + inverse * (x - start)
@@ -153,10 +154,10 @@ class Refiner:
     return x - tf.clip_by_value(step, -self.refinement.longest, self.refinement.longest)
 
 
-def _numbers(five, blocks):
-  """A number each for across, depth, yaw, base and light -> `[D]`, as `pack` orders them."""
-  counts = (blocks - 1, blocks - 1, blocks, 2, 4)
-  return tf.constant([value for value, count in zip(five, counts) for _ in range(count)])
+def _numbers(seven, blocks):
+  """A number for each kind of unknown, as in `_PROBE` -> `[D]`, as `pack` orders them."""
+  counts = (blocks - 1, blocks - 1, blocks, 2, 2, 1, 1)
+  return tf.constant([value for value, count in zip(seven, counts) for _ in range(count)])
 
 
 def pack(state, camera, light):

@@ -31,7 +31,7 @@ class Network:
   size: int = 64
   pixels_per_block: float = 24.0
   segment_size: int = 84
-  softness: float = 1.0
+  softness: float = 0.5
   scale: float = 0.05
 
   def __post_init__(self):
@@ -53,8 +53,7 @@ class Recipe(views.Recipe):
   Attributes:
     pose_weight: of the pairs' poses.
     segment_weight: of the segmenter's cross-entropy on simulated scenes.
-    segment_share: share of a batch that the segmenter and the net of the surroundings learn
-      from; they are soon good enough.
+    segment_share: share of a batch that the segmenter learns from; it is soon good enough.
     around_weight: of light and camera.
     box_noise: standard deviation of the boxes' sides in training, in shares of the image; what
       the segmenter's boxes are off by.

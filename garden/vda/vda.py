@@ -133,17 +133,20 @@ class VDA(model_lib.GardenModel):
                                    training=False)
     return self.log_values(loss=tf.add_n(list(terms.values())), **terms, **values)
 
+  # Nothing here branches on a tensor, and converting the renderer's code doubles the tracing.
+  @tf.autograph.experimental.do_not_convert
   def losses_of(self, source, target, seed, training):
     """The terms of the loss, weighted, and what is logged beside them."""
     recipe, see = self.recipe, self.perception
-    n = source["image"].shape[0] or 1
-    some = max(1, round(recipe.segment_share * n))
-    small = see.shrink(source["image"][:some])
+    n = tf.shape(source["image"])[0]
+    some = tf.maximum(1, tf.cast(tf.round(recipe.segment_share * tf.cast(n, tf.float32)), tf.int32))
+    small = see.shrink(source["image"])
     wanted = {name: source[name] for name in ("image", "camera", "boxes", "present")}
     if target is not None:
       there = see.shrink(target["image"])
       small = tf.concat([small, there], axis=0)
-    segments = see.segmenter(small, training=training)
+    # A share of the simulated scenes is enough for the segmenter.
+    segments = see.segmenter(tf.concat([small[:some], small[n:]], axis=0), training=training)
     around = self.surroundings(small, training=training)
     if target is not None:
       proposed = see.propose(there, tf.stop_gradient(segments[some:]))
@@ -156,11 +159,11 @@ class VDA(model_lib.GardenModel):
             found["poses"][:n], source["poses"], source["valid"]),
         "segment_loss": recipe.segment_weight * layers.segment_loss(
             segments[:some], source["segments"][:some]),
-        "around_loss": recipe.around_weight * self._around_loss(around, source, some)}
+        "around_loss": recipe.around_weight * self._around_loss(around, source, n)}
     if target is None:
       return terms, {}
     state = {**proposed, **{name: value[n:] for name, value in found.items()}}
-    light = around["light"][some:]
+    light = around["light"][n:]
     drawn = self.draw(self.graphics, state, target["camera"], light, there)
     error = drawn["reconstruction_error"]
     if recipe.reconstruction == "engine":
@@ -185,11 +188,11 @@ class VDA(model_lib.GardenModel):
           (told >= 0.5) == (target["fall"] == 1), tf.float32))
     return terms, values
 
-  def _around_loss(self, around, source, some):
-    """Huber error of light and camera on simulated scenes."""
-    true = tf.concat([surroundings.light_targets(source["light"][:some]),
-                      surroundings.camera_targets(source["camera"][:some])], axis=-1)
-    return tf.reduce_mean(core_losses.huber(around["numbers"][:some] - true, _AROUND))
+  def _around_loss(self, around, source, n):
+    """Huber error of light and camera on the n simulated scenes."""
+    true = tf.concat([surroundings.light_targets(source["light"]),
+                      surroundings.camera_targets(source["camera"])], axis=-1)
+    return tf.reduce_mean(core_losses.huber(around["numbers"][:n] - true, _AROUND))
 
   def _reinforce(self, state, camera, seed, reward):
     """REINFORCE's loss of the pairs' poses.
