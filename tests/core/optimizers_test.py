@@ -144,3 +144,35 @@ def test_replicas_take_the_step_of_one_device(strategy):
     np.testing.assert_allclose(a.numpy(), b, atol=_CLOSE * 1e-2)
     if replicas == 2:
       np.testing.assert_array_equal(a.values[0].numpy(), a.values[1].numpy())
+
+
+def test_adamw_warms_up_and_ends_at_0_on_one_cosine():
+  rate = optimizers.adamw(0.01, steps=300, warm_up=100)._learning_rate
+  rates = np.array([float(rate(step)) for step in range(301)])
+  assert rates[0] == pytest.approx(1e-4) and rates[-1] == pytest.approx(0.0, abs=1e-9)
+  assert rates.argmax() == 100 and rates.max() == pytest.approx(0.01)
+  assert rates[200] == pytest.approx(0.005, rel=1e-3)
+  assert (np.diff(rates[:101]) > 0).all() and (np.diff(rates[100:]) < 0).all()
+
+
+@pytest.mark.parametrize("steps, peak", [(10, 5), (1, 0)])
+def test_adamw_warms_up_for_no_more_than_half_of_a_run(steps, peak):
+  rate = optimizers.adamw(0.01, steps, warm_up=100)._learning_rate
+  rates = np.array([float(rate(step)) for step in range(steps + 1)])
+  assert np.isfinite(rates).all() and rates.argmax() == peak
+  assert rates.max() == pytest.approx(0.01)
+
+
+def test_adamw_decays_kernels_alone():
+  layer, norm = tf.keras.layers.Dense(3, bias_initializer="ones"), (
+    tf.keras.layers.BatchNormalization(beta_initializer="ones"))
+  norm(layer(tf.ones([1, 2])))
+  variables = layer.trainable_variables + norm.trainable_variables
+  before = {v.name: v.numpy() for v in variables}
+  optimizer = optimizers.adamw(0.1, steps=10, warm_up=0, weight_decay=0.5)
+  optimizer.apply_gradients([(tf.zeros_like(v), v) for v in variables])
+  assert len(variables) == 4
+  for variable in variables:
+    factor = 1 - 0.1 * 0.5 if "kernel" in variable.name else 1.0
+    np.testing.assert_allclose(variable, factor * before[variable.name], rtol=1e-5,
+                               err_msg=variable.name)

@@ -107,3 +107,33 @@ def test_a_scene_that_lacks_a_field(towers):
     camera.rays(fields, 4)
   with pytest.raises(ValueError, match="scene is a Towers; give a dict"):
     camera.rays(towers, 4)
+
+
+def test_offsets_are_the_middles_of_the_pixels():
+  u, v = camera.offsets(tf.constant([0.5]), (2, 4))
+  assert u.shape == (1, 1, 4) and v.shape == (1, 2, 1)
+  np.testing.assert_allclose(u[0, 0], [-0.75, -0.25, 0.25, 0.75])
+  np.testing.assert_allclose(v[0, :, 0], [0.25, -0.25])
+
+
+def test_offsets_of_a_window_are_those_of_its_part_of_the_picture():
+  slope = tf.constant([0.3, 0.5])
+  u, v = camera.offsets(slope, (16, 16))
+  window = tf.constant([[0.25, 0.5, 0.75, 0.75]] * 2)  # rows 4:12, columns 8:12
+  part_u, part_v = camera.offsets(slope, (8, 4), window)
+  np.testing.assert_allclose(part_u, u[:, :, 8:12], atol=1e-6)
+  np.testing.assert_allclose(part_v, v[:, 4:12], atol=1e-6)
+
+
+def test_a_window_on_the_whole_is_no_window():
+  slope = tf.constant([0.3])
+  for a, b in zip(camera.offsets(slope, (8, 8), tf.constant([[0.0, 0.0, 1.0, 1.0]])),
+                  camera.offsets(slope, (8, 8))):
+    np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_seven_numbers_are_a_camera(towers):
+  numbers = np.stack([towers.camera_azimuth, towers.camera_elevation, towers.camera_distance,
+                      towers.camera_fovy, *towers.camera_target.T], axis=1)
+  for name, value in camera.unpack(numbers).items():
+    np.testing.assert_array_equal(value, getattr(towers, name))

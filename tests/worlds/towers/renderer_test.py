@@ -321,6 +321,48 @@ def test_no_gradient_is_lost_to_infinity():
       assert np.isfinite(gradient).all(), (name, softness)
 
 
+@pytest.mark.parametrize("softness", [0.0, 1.0])
+def test_a_colour_may_have_any_number_of_channels(sampled, softness):
+  more = {name: np.concatenate([sampled[name], sampled[name][..., ::-1], sampled[name][..., :1]],
+                               axis=-1) for name in ("color", "floor_color", "sky_color")}
+  found = renderer.render(sampled | more, 24, softness)["image"]
+  want = np.asarray(renderer.render(sampled, 24, softness)["image"])
+  assert found.shape == (6, 24, 24, 7)
+  np.testing.assert_allclose(found, np.concatenate([want, want[..., ::-1], want[..., :1]], -1),
+                             atol=1e-6)
+
+
+_WINDOWS = np.tile(np.float32([[0.25, 0.5, 0.75, 0.75]]), (6, 1))  # rows 8:24, columns 16:24 of 32
+
+
+@pytest.mark.parametrize("softness", [0.0, 1.0])
+def test_a_window_is_that_part_of_the_picture(sampled, softness):
+  whole = renderer.render(sampled, 32, softness)
+  part = renderer.render(sampled, (16, 8), softness, window=_WINDOWS)
+  assert (np.asarray(part["ids"]) > 0).any()
+  np.testing.assert_array_equal(part["ids"], whole["ids"][:, 8:24, 16:24])
+  np.testing.assert_allclose(part["depth"], whole["depth"][:, 8:24, 16:24], rtol=1e-4)
+  np.testing.assert_allclose(part["image"], whole["image"][:, 8:24, 16:24], atol=2e-3)
+
+
+def test_a_window_of_more_pixels_is_a_finer_picture(sampled):
+  fine = renderer.render(sampled, 64)
+  part = renderer.render(sampled, (32, 16), window=_WINDOWS)
+  np.testing.assert_array_equal(part["ids"], fine["ids"][:, 16:48, 32:48])
+  soft = renderer.render(sampled, (32, 16), 1.0, window=_WINDOWS)["image"]
+  want = renderer.render(sampled, 64, 1.0)["image"][:, 16:48, 32:48]
+  np.testing.assert_allclose(soft, want, atol=2e-3)  # softness is in pixels of the window
+
+
+def test_each_scene_has_a_window_of_its_own(sampled):
+  windows = np.tile(np.float32([[0.0, 0.0, 0.5, 0.5]]), (6, 1))
+  windows[3] += np.float32([0.5, 0.25, 0.5, 0.25])
+  part = np.asarray(renderer.render(sampled, 16, window=windows)["ids"])
+  whole = np.asarray(renderer.render(sampled, 32)["ids"])
+  np.testing.assert_array_equal(part[3], whole[3, 16:, 8:24])
+  np.testing.assert_array_equal(part[4], whole[4, :16, :16])
+
+
 def test_masks_are_the_classes_of_ids(sampled):
   ids = np.asarray(renderer.render(sampled, 32)["ids"])
   classes = np.pad(sampled["color_class"], ((0, 0), (1, 0)))

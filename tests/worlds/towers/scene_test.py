@@ -237,3 +237,21 @@ def test_rotation_matrices_are_orthonormal_and_scipys():
   np.testing.assert_allclose(np.linalg.det(matrices), 1.0)
   expected = scipy.spatial.transform.Rotation.from_quat(quaternions[:, [1, 2, 3, 0]]).as_matrix()
   np.testing.assert_allclose(matrices, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("azimuth, step, seen", [
+    (0.0, (0, 1), (1, 0)), (0.0, (-1, 0), (0, 1)),  # from +x: right is +y, away is -x
+    (math.pi / 2, (-1, 0), (1, 0)), (math.pi / 2, (0, -1), (0, 1)),
+    (math.pi, (0, -1), (1, 0)), (math.pi, (1, 0), (0, 1))])
+def test_steps_are_seen_to_the_right_and_away(azimuth, step, seen):
+  np.testing.assert_allclose(scene.as_seen(np.array(step), azimuth), seen, atol=1e-12)
+
+
+def test_what_is_seen_keeps_lengths_and_turns_with_the_world():
+  rng = np.random.default_rng(0)
+  steps, azimuth = rng.normal(size=(5, 3, 2)), rng.uniform(-3, 3, (5, 1))
+  found = scene.as_seen(steps, azimuth)
+  np.testing.assert_allclose(np.linalg.norm(found, axis=-1), np.linalg.norm(steps, axis=-1))
+  cos, sin = math.cos(0.7), math.sin(0.7)
+  turned = steps @ np.array([[cos, sin], [-sin, cos]])
+  np.testing.assert_allclose(scene.as_seen(turned, azimuth + 0.7), found, atol=1e-12)
