@@ -71,3 +71,40 @@ def test_take_keeps_every_field_in_order(towers):
 def test_images_of_are_the_pictures(towers):
   np.testing.assert_allclose(arrays.images_of(towers, [3])[0],
                              tf.io.decode_png(towers.images[3]).numpy() / 255, atol=1e-6)
+
+
+def test_scenes_drawn_again_are_those_of_the_split(towers):
+  scenes = arrays.scenes_of("towers_tiny", "test")
+  assert len(scenes) == len(towers)
+  np.testing.assert_allclose(scenes.position, towers.position[:, 0], atol=1e-6)
+  np.testing.assert_array_equal(scenes.present, towers.present)
+  np.testing.assert_array_equal(scenes.color_class, towers.color_class)
+  camera = np.stack([scenes.camera_azimuth, scenes.camera_elevation, scenes.camera_distance,
+                     scenes.camera_fovy, *scenes.camera_target.T], axis=1)
+  np.testing.assert_allclose(camera, towers.camera, atol=1e-6)
+
+
+def test_the_first_scenes_are_drawn_alone():
+  few, all_ = (arrays.scenes_of("towers_tiny", "train", n) for n in (5, None))
+  assert len(few) == 5 and len(all_) == 64
+  np.testing.assert_array_equal(few.light_direction, all_.light_direction[:5])
+
+
+def test_scenes_of_a_shifted_set_are_its_own():
+  scenes = arrays.scenes_of("shifted_168", "test", 40)
+  assert np.abs(scenes.light_direction[:, :2] / scenes.light_direction[:, 2:]).max() > 0.7
+
+
+def test_light_numbers_are_slopes_as_seen_the_ambient_share_and_the_tile():
+  scenes = arrays.scenes_of("towers_tiny", "test", 8)
+  found = arrays.light_numbers(scenes)
+  assert found.shape == (8, 4) and found.dtype == np.float32
+  direction, azimuth = scenes.light_direction, scenes.camera_azimuth
+  right = np.stack([-np.sin(azimuth), np.cos(azimuth), 0 * azimuth], axis=-1)
+  away = np.stack([-np.cos(azimuth), -np.sin(azimuth), 0 * azimuth], axis=-1)
+  for k, axis in enumerate((right, away)):
+    np.testing.assert_allclose(found[:, k], (direction * axis).sum(-1) / -direction[:, 2],
+                               atol=1e-5)
+  share = scenes.light_ambient / (scenes.light_ambient + scenes.light_diffuse)
+  np.testing.assert_allclose(found[:, 2], share, rtol=1e-5)
+  np.testing.assert_allclose(np.exp(found[:, 3]), scenes.floor_scale, rtol=1e-5)

@@ -75,10 +75,28 @@ def test_a_stream_is_made_on_first_use_and_read_after(tmp_path):
     stream_lib.Stream("towers_tiny", "test", 33, str(tmp_path)).load()
 
 
+def test_a_batch_has_the_camera_and_further_targets_of_the_same_towers(towers):
+  number = np.arange(48, dtype=np.float32)
+  batch = _first(stream_lib.batches(towers, 8, 0, number=number)(0))[0]
+  rows = batch["number"].astype(int)
+  assert len(set(rows)) == 8
+  np.testing.assert_array_equal(batch["camera"], towers.camera[rows])
+  np.testing.assert_array_equal(batch["poses"], towers.poses[rows])
+
+
+def test_light_of_a_stream_is_that_of_its_towers():
+  whole = stream_lib.Stream("towers_tiny", "test").light()
+  assert whole.shape == (32, 4)
+  np.testing.assert_array_equal(stream_lib.Stream("towers_tiny", "test", 5).light(), whole[:5])
+  expected = arrays.light_numbers(arrays.scenes_of("towers_tiny", "test"))
+  np.testing.assert_array_equal(whole, expected)
+
+
 @pytest.mark.parametrize("settings, message", [
     ({"config": "towers_63"}, "no config 'towers_63'.*towers_64"),
     ({"config": "towers_64", "split": "tests"}, "no split 'tests'.*train"),
-    ({"config": "shifted_168", "split": "train"}, "no split 'train'; it has test"),
+    ({"config": "towers_demo", "split": "validation"},
+     "no split 'validation'; it has train, test"),
 ])
 def test_an_unknown_config_or_split_is_told_with_the_known_ones(settings, message, tmp_path):
   with pytest.raises(ValueError, match=message):

@@ -85,6 +85,19 @@ def test_flipped_poses_are_those_of_the_mirrored_tower():
   assert np.abs(poses - mirrored).max() > 0.1
 
 
+def test_flipped_light_is_that_of_the_mirrored_scene():
+  scenes = scene.sample(6, seed=0)
+  # The mirror is the plane y = 0.
+  mirrored = scenes.replace(light_direction=scenes.light_direction * np.float32([1, -1, 1]),
+                            camera_azimuth=-scenes.camera_azimuth)
+  light, other = arrays.light_numbers(scenes), arrays.light_numbers(mirrored)
+  chosen = tf.constant([True, False] * 3)
+  found = views.flip({"light": tf.constant(light)}, chosen)["light"]
+  np.testing.assert_allclose(found, np.where(chosen[:, None], other, light),
+                             atol=1e-6)
+  assert np.abs(found - light).max() > 0.1
+
+
 def test_light_is_one_factor_an_image_and_one_shift_a_channel():
   images = np.random.default_rng(0).uniform(size=(4, 6, 6, 3)).astype(np.float32)
   found = views.light(tf.constant(images), [0, 1], 0.3, 0.1).numpy()
