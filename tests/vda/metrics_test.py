@@ -61,6 +61,12 @@ def test_states_of_other_shapes_are_refused(true):
     metrics.pose_errors(few, true, np.zeros(4))
 
 
+def test_a_tower_is_told_to_fall_by_the_sign_of_its_margin():
+  found = {"margin": np.array([0.1, -0.1, 0.1, -0.1, 0.0])}
+  right = metrics.told_right(found, np.array([0, 1, 1, 0, 1]))
+  assert right.dtype == bool and right.tolist() == [True, True, False, False, True]
+
+
 def test_the_paired_test_knows_luck_from_skill():
   base = np.arange(100) < 60
   better = base.copy()

@@ -149,6 +149,30 @@ def test_the_order_of_colours_changes_nothing(towers):
     np.testing.assert_array_equal(found[0][name], found[1][name])
 
 
+def test_blocks_are_proposed_from_the_lowest_up():
+  classes = np.zeros([2, 40, 40], np.int64)
+  classes[0, 8:18, 10:20], classes[0, 18:28, 12:22], classes[0, 28:38, 14:24] = 4, 1, 3
+  classes[1, 28:38, 14:24] = 2
+  small = np.random.default_rng(0).uniform(size=(2, 40, 40, 3)).astype(np.float32)
+  found = _tiny().propose(tf.constant(small), 8.0 * tf.one_hot(classes, 5))
+  np.testing.assert_array_equal(found["color_class"], [[3, 1, 4, 0], [2, 0, 0, 0]])
+  np.testing.assert_array_equal(found["present"], [[True, True, True, False],
+                                                   [True, False, False, False]])
+  np.testing.assert_allclose(found["boxes"][0, :3], np.array(
+      [[28, 14, 38, 24], [18, 12, 28, 22], [8, 10, 18, 20]]) / 40, atol=1e-6)
+  np.testing.assert_allclose(found["color"][0, 1], small[0, 18:28, 12:22].mean((0, 1)), atol=1e-5)
+  np.testing.assert_array_equal(found["color"][1, 1:], 0.0)
+
+
+def test_true_pairs_and_boxes_build_the_true_tower_where_it_stands(towers):
+  boxes = _full_boxes(towers, towers.position[:, 0], towers.rotation[:, 0])
+  found = perception.build(tf.constant(towers.poses), tf.constant(towers.valid),
+                           tf.constant(towers.present), boxes, tf.constant(towers.camera))
+  assert set(found) == {"present", "position", "rotation", "size"}
+  error = np.abs(found["position"].numpy() - towers.position[:, 0])[towers.present]
+  assert np.median(error) < 0.02 and error.max() < 0.2
+
+
 def test_colors_are_those_of_the_pixels():
   images = np.zeros([1, 4, 4, 3], np.float32)
   images[0, :2] = [0.9, 0.1, 0.2]
