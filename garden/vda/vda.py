@@ -146,7 +146,7 @@ class VDA(model_lib.GardenModel):
       there = see.shrink(target["image"])
       small = tf.concat([small, there], axis=0)
     # A share of the simulated scenes is enough for the segmenter.
-    segments = see.segmenter(tf.concat([small[:some], small[n:]], axis=0), training=training)
+    segments = see.segment(tf.concat([small[:some], small[n:]], axis=0), training)
     around = self.surroundings(small, training=training)
     if target is not None:
       proposed = see.propose(there, tf.stop_gradient(segments[some:]))

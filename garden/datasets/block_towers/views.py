@@ -16,6 +16,8 @@ _MIRRORED_POSE = (-1.0, 1.0, 1.0, -1.0, 1.0, -1.0)
 #: Signs of the light's numbers in a mirror: slope to the right, and what has no side.
 _MIRRORED_LIGHT = (-1.0, 1.0, 1.0, 1.0)
 _MOST_CLASSES = 6  # colours of blocks
+#: Squares and clouds across an image, from coarse to fine.
+_PATTERNS = ((14, "nearest"), (28, "nearest"), (11, "bilinear"), (42, "bilinear"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Recipe:
       strength in [0, 1]; 0 for none.
     background: the same at this strength on what is no block, on top of it.
     repaint: strength of `repaint`, in [0, 1].
+    texture: strength of `texture`, in [0, 1].
   """
 
   flip: bool = True
@@ -40,11 +43,12 @@ class Recipe:
   photometric: float = 0.0
   background: float = 0.0
   repaint: float = 0.0
+  texture: float = 0.0
 
   def __post_init__(self):
     for name in ("gain", "offset", "noise"):
       checks.check_number(name, getattr(self, name))
-    for name in ("photometric", "background", "repaint"):
+    for name in ("photometric", "background", "repaint", "texture"):
       checks.check_number(name, getattr(self, name), most=1.0)
 
 
@@ -126,6 +130,40 @@ def repaint(images, segments, seed, strength=1.0):
   return images * tf.gather(tf.concat([background, blocks], axis=1), segments, batch_dims=1)
 
 
+def texture(images, segments, seed, strength=1.0):
+  """Multiplies images by patterns of squares and of clouds: floors and blocks that aren't plain.
+
+  Each colour class, background included, has a pattern of a scale, place and strength of its own,
+  which ends at its edges.
+
+  Args:
+    images: `[b, h, w, 3]` float32 in [0, 1].
+    segments: `[b, h, w]` int, colour classes, 0 background.
+    seed: `[2]` int32.
+    strength: in [0, 1]; at 1 a pixel is multiplied by .5 to 1.5 at the most.
+
+  Returns:
+    `[b, h, w, 3]` float32, not clipped.
+
+  Example:
+    texture(images, segments, tf.constant([0, 1]))
+  """
+  fold = tf.random.experimental.stateless_fold_in
+  n, size = tf.shape(images)[0], tf.shape(images)[1:3]
+  kinds = []
+  for number, (side, method) in enumerate(_PATTERNS):
+    grid = tf.random.stateless_uniform([n, side, side, 1], fold(seed, number), -1.0, 1.0)
+    kinds.append(tf.image.resize(grid, size, method=method)[..., 0])
+  # Which pattern a class has, and how strong it is; squared: most are weak.
+  chosen = tf.random.stateless_uniform([n, _MOST_CLASSES + 1], fold(seed, 10), 0, len(_PATTERNS),
+                                       tf.int32)
+  power = 0.5 * strength * tf.square(
+      tf.random.stateless_uniform([n, _MOST_CLASSES + 1], fold(seed, 11)))
+  hot = tf.one_hot(chosen, len(_PATTERNS)) * power[..., tf.newaxis]
+  weights = tf.gather(hot, segments, batch_dims=1)  # [b, h, w, patterns]
+  return images * (1.0 + tf.reduce_sum(weights * tf.stack(kinds, axis=-1), axis=-1, keepdims=True))
+
+
 def augment(batch, seed, recipe):
   """The view of a batch that a training step sees.
 
@@ -144,6 +182,8 @@ def augment(batch, seed, recipe):
   images = light(batch["image"], fold(seed, 1), recipe.gain, recipe.offset)
   if recipe.repaint:
     images = repaint(images, batch["segments"], fold(seed, 5), recipe.repaint)
+  if recipe.texture:
+    images = texture(images, batch["segments"], fold(seed, 8), recipe.texture)
   if recipe.noise:
     images += recipe.noise * tf.random.stateless_normal(tf.shape(images), fold(seed, 2))
   return {**batch, "image": tf.clip_by_value(images, 0.0, 1.0)}
