@@ -49,12 +49,15 @@ def usage_error(message):
   raise app.UsageError(message)
 
 
-def run(main, usage):
+def run(main, usage, positional=False):
   """Runs a binary.
 
   Args:
-    main: a function without arguments that returns an exit code or None.
+    main: a function that returns an exit code or None; without arguments, or of
+      the list of those that aren't flags.
     usage: one line on what the binary does, shown by --help.
+    positional: whether arguments that aren't flags are given to `main`; they are
+      a mistake of the user's otherwise.
   """
   if "verbose" not in FLAGS:
     flags.DEFINE_bool("verbose", False, "Show the traceback of an error.")
@@ -63,7 +66,7 @@ def run(main, usage):
   # A pipe closed by `head` is no error worth a traceback.
   with contextlib.suppress(ValueError):
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-  app.run(lambda argv: _guarded(main, argv), flags_parser=_parse)
+  app.run(lambda argv: _guarded(main, argv, positional), flags_parser=_parse)
 
 
 def _show_in_help():
@@ -90,13 +93,15 @@ def _parse(argv):
     sys.exit(USAGE_ERROR)
 
 
-def _guarded(main, argv):
+def _guarded(main, argv, positional=False):
   """Calls `main`; turns a user's mistake into one line."""
   absl_logging.set_verbosity(
       absl_logging.INFO if FLAGS.verbose else absl_logging.WARNING)
   absl_logging.get_absl_handler().setFormatter(
       logging.Formatter("%(levelname)s: %(message)s"))
   try:
+    if positional:
+      return main(argv[1:])
     if len(argv) > 1:
       usage_error(f"unexpected argument {argv[1]!r}; flags begin with --")
     return main()

@@ -23,6 +23,16 @@ def load(run, model_dir, best=False):
   """
   strategy = run.set_up()
   data = run.experiment.datasets()
+  return _restored(run, strategy, model_dir, best), data
+
+
+def load_model(run, model_dir, best=False):
+  """The model of `load` alone: for what needs none of the training data."""
+  return _restored(run, run.set_up(), model_dir, best)
+
+
+def _restored(run, strategy, model_dir, best):
+  """The model, built, with the weights of the run."""
   model = run.build(strategy)
   average = (callbacks_lib.MovingAverage(model, run.ema_decay)
              if run.ema_decay is not None and not best else None)
@@ -37,7 +47,7 @@ def load(run, model_dir, best=False):
   if average:
     average.apply(model)
   model.training_log = records.read_metrics(model_dir)
-  return model, data
+  return model
 
 
 def evaluate(run, model_dir, best=False):

@@ -82,7 +82,7 @@ def predict(model_dir, paths, output):
   # Bound to a name: the signature holds the weights only as long as the model.
   model = tf.saved_model.load(saved_model(model_dir))
   serve = model.signatures["serving_bytes"]
-  stems = _stems(files)
+  names = stems(files)
   rows, header = [], None
   for start in range(0, len(files), _BATCH):
     part = files[start:start + _BATCH]
@@ -92,7 +92,7 @@ def predict(model_dir, paths, output):
     for i, path in enumerate(part):
       row = {"image": path}
       for name in sorted(outputs):
-        row.update(_columns(name, outputs[name][i], stems[start + i], output))
+        row.update(_columns(name, outputs[name][i], names[start + i], output))
       header = header or list(row)
       rows.append(row)
   with records.atomic(output) as file:
@@ -119,9 +119,9 @@ def write_images(images, folder):
   return len(images)
 
 
-def _stems(files):
+def stems(files):
   """Names for the images of each file, apart even if two files have one name."""
-  stems, seen = [], set()
+  names, seen = [], set()
   for path in files:
     stem = plain = os.path.splitext(os.path.basename(path))[0]
     number = 1
@@ -129,8 +129,8 @@ def _stems(files):
       number += 1
       stem = f"{plain}-{number}"
     seen.add(stem)
-    stems.append(stem)
-  return stems
+    names.append(stem)
+  return names
 
 
 def _read(path):

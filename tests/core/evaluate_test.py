@@ -37,6 +37,13 @@ def test_load_gives_the_trained_weights_and_the_log(trained):
   assert len(loaded.training_log) == 5 and len(data.stages) == 2
 
 
+def test_the_model_alone_is_loaded_without_the_data(trained, monkeypatch):
+  run, folder, model = trained
+  monkeypatch.setattr(type(run.experiment), "datasets", None)
+  loaded = evaluate.load_model(run, str(folder))
+  np.testing.assert_array_equal(loaded.dense.kernel.numpy(), model.dense.kernel.numpy())
+
+
 def test_evaluation_twice_gives_the_same_numbers_and_changes_nothing_else(trained):
   run, folder, _ = trained
   first = evaluate.evaluate(run, str(folder))
