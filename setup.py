@@ -47,6 +47,7 @@ _EXTRAS = {
 # One program a file in tools/; each has `main()`, whose return value is the exit code.
 _TOOLS = [
   "benchmark",
+  "deanimate",
   "demo",
   "evaluate",
   "export",

@@ -1,0 +1,297 @@
+"""Tests of taking a user's images apart: what is written, and what is refused."""
+
+import dataclasses
+import json
+import pathlib
+import shutil
+
+import mujoco
+import numpy as np
+import PIL.Image
+import pytest
+
+from garden.core import config
+from garden.core import run as run_lib
+from garden.core import train
+from garden.vda import deanimate
+from garden.vda import state as state_lib
+from garden.worlds.towers import physics
+from garden.worlds.towers import renderer
+from garden.worlds.towers import scene
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+  """Folder of a trained `vda/tiny.gin`. Shared: read it."""
+  where = tmp_path_factory.mktemp("vda") / "run"
+  text = config.load(["vda/tiny.gin"])
+  train.train(run_lib.Run(), str(where), text)
+  return where
+
+
+@pytest.fixture(scope="session")
+def model(folder):
+  return deanimate.load(str(folder))[1]
+
+
+@pytest.fixture(scope="session")
+def looked(model):
+  """What the tiny model sees in `_image`, by a given camera."""
+  camera = deanimate.parse_camera("0.5,0.3,9,36,0.1,-0.2,1.4")
+  found = deanimate.DeAnimator(model, camera)._look(
+      {"image": _image()[None], "camera": camera[None]})
+  return {name: value.numpy() for name, value in found.items()}
+
+
+@pytest.fixture
+def patched(model, looked, monkeypatch):
+  """A `DeAnimator` of the tiny model that sees what it is told: fields of `_looked`."""
+  def make(settle=False, refiner=None, **fields):
+    take_apart = deanimate.DeAnimator(model, settle=settle, refiner=refiner)
+    told = looked | {name: np.asarray(value, looked[name].dtype)[None]
+                     for name, value in fields.items()}
+    monkeypatch.setattr(take_apart, "_look", lambda inputs: {
+        name: _Numbers(value) for name, value in told.items()})
+    return take_apart
+  return make
+
+
+class _Numbers:
+  def __init__(self, value):
+    self._value = value
+
+  def numpy(self):
+    return self._value
+
+
+def _masks(*parts):
+  """`[32, 32, 4]` with filled parts (colour, y0, x0, y1, x1)."""
+  masks = np.zeros([32, 32, 4], np.float32)
+  for k, y0, x0, y1, x1 in parts:
+    masks[y0:y1, x0:x1, k] = 1.0
+  return masks
+
+
+def _stack(offsets):
+  """Fields of a found state: blocks on each other with these offsets along y, of 4 places."""
+  n = len(offsets)
+  position = np.zeros([4, 3])
+  position[:n, 1] = offsets
+  position[:, 2] = np.arange(4) + 0.5
+  rotation = np.tile([1.0, 0.0, 0.0, 0.0], (4, 1))
+  return {"present": np.arange(4) < n, "position": position, "rotation": rotation,
+          "size": np.full([4, 3], 0.5), "color": np.full([4, 3], 0.4),
+          "color_class": np.where(np.arange(4) < n, np.arange(1, 5), 0),
+          "solid": _masks(*((k, 24 - 5 * k, 12, 29 - 5 * k, 17) for k in range(n))),
+          "boxes": np.tile([0.4, 0.4, 0.6, 0.6], (4, 1))}
+
+
+def _image(side=64):
+  towers = scene.sample(1, seed=3)
+  return renderer.render(towers.arrays(), side)["image"][0].numpy()
+
+
+def _recovered(towers):
+  return deanimate.Recovered(
+      towers, np.zeros([32, 32, 3], np.float32), np.zeros([16, 16], int), np.zeros([0, 4]), 0.1,
+      0.5, 0.02, True, False, None)
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_mujoco_opens_what_is_written_and_the_same_blocks_fall(tmp_path, index):
+  towers = scene.sample(4, seed=11).take([index])
+  told = deanimate.write(_recovered(towers), str(tmp_path), "tower", seconds=4.0)
+  model = mujoco.MjModel.from_xml_path(str(tmp_path / "tower.xml"))
+  data = mujoco.MjData(model)
+  start = data.qpos.reshape(-1, 7)[:, :3].copy()
+  mujoco.mj_step(model, data, nstep=round(4.0 / physics.TIMESTEP))
+  moved = np.linalg.norm(data.qpos.reshape(-1, 7)[:, :3] - start, axis=1) > 0.25
+  motion = physics.simulate(towers, (4.0,))
+  there = towers.present[0]
+  expected = np.linalg.norm(motion.position[0, 0] - towers.position[0], axis=1)[there] > 0.25
+  np.testing.assert_array_equal(moved, expected)
+  assert told["future"]["falls"] == bool(motion.fall[0]) == expected.any()
+
+
+def test_the_known_towers_both_fall_and_stand():
+  assert set(physics.simulate(scene.sample(4, seed=11), (4.0,)).fall) == {0, 1}
+
+
+def test_all_files_are_written_and_nothing_else(tmp_path):
+  towers = scene.sample(1, seed=0)
+  told = deanimate.write(_recovered(towers), str(tmp_path / "new"), "tower", seconds=0.5)
+  names = {"tower.json", "tower.xml", "tower_reconstruction.png", "tower_future.gif",
+           "tower_future.png"}
+  assert {path.name for path in (tmp_path / "new").iterdir()} == names
+  assert {pathlib.Path(path).name for path in told["files"]} == names
+  assert json.loads((tmp_path / "new" / "tower.json").read_text()) == told
+  with PIL.Image.open(tmp_path / "new" / "tower_reconstruction.png") as image:
+    assert image.width > 3 * image.height
+  with PIL.Image.open(tmp_path / "new" / "tower_future.gif") as image:
+    assert image.info["duration"] == 100
+
+
+def test_a_scene_that_fails_half_way_leaves_what_was_there(tmp_path, monkeypatch):
+  recovered = _recovered(scene.sample(1, seed=0))
+  deanimate.write(recovered, str(tmp_path), "tower", seconds=0.2)
+  before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+  monkeypatch.setattr(physics, "mjcf", None)
+  with pytest.raises(TypeError):
+    deanimate.write(dataclasses.replace(recovered, fall_probability=0.9), str(tmp_path), "tower",
+                    seconds=0.2)
+  assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_the_summary_has_the_scene_in_plain_numbers():
+  towers = scene.sample(2, seed=0).take([1])  # 3 blocks
+  told = _recovered(towers).summary()
+  assert [block["color_name"] for block in told["blocks"]] == [
+      scene.COLOR_NAMES[c - 1] for c in towers.color_class[0, :3]]
+  np.testing.assert_allclose([b["position"] for b in told["blocks"]], towers.position[0, :3],
+                             atol=1e-4)
+  yaw = np.array([b["yaw_degrees"] for b in told["blocks"]])
+  assert ((yaw >= 0) & (yaw < 90)).all()
+  off = state_lib.quarter(np.radians(yaw) - scene.yaw_of(towers.rotation[0, :3]))
+  np.testing.assert_allclose(off, 0.0, atol=1e-3)
+  assert told["blocks"][0]["size"] == [1.0, 1.0, 1.0]
+  assert told["camera"]["given"] and told["margin"] == 0.1
+  json.dumps(told)
+
+
+def test_a_picture_is_taken_apart(patched):
+  fields = _stack([0.0, 0.1, 0.9])
+  recovered = patched(**fields)(_image())
+  assert recovered.towers.count.tolist() == [3] and len(recovered.boxes) == 3
+  assert recovered.margin < 0.0 and recovered.fall_probability > 0.5
+  assert physics.simulate(recovered.towers, (4.0,)).fall.tolist() == [1]
+  assert not recovered.camera_given and not recovered.refined and recovered.settled is None
+
+
+def test_a_state_is_refined_and_drawn_again(patched):
+  def shifted(state, camera, light, images):
+    moved = np.array(state["position"])
+    moved[:, 2, 1] -= 0.8
+    state = {**state, "position": moved}
+    return {name: _Numbers(np.asarray(value)) for name, value in {**state, "light": light}.items()}
+  recovered = patched(refiner=shifted, **_stack([0.0, 0.1, 0.9]))(_image())
+  assert recovered.refined and recovered.margin > 0.0
+  np.testing.assert_allclose(recovered.towers.position[0, :3, 1], [0.0, 0.1, 0.1], atol=1e-6)
+  assert np.isfinite(recovered.reconstruction_error)
+
+
+def test_a_given_camera_is_that_of_the_scene(looked, patched):
+  camera = [0.5, 0.3, 9.0, 36.0, 0.1, -0.2, 1.4]
+  np.testing.assert_allclose(looked["camera"][0], camera)
+  towers = patched(**_stack([0.0, 0.1]))(_image()).towers
+  np.testing.assert_allclose(towers.camera_target[0], camera[4:])
+  assert towers.camera_azimuth[0] == 0.5
+
+
+@pytest.mark.parametrize(("fields", "message"), [
+    ({"present": [False] * 4}, "no block was found; the image must show red, green, blue, yellow"),
+    ({"present": [True] * 4, "solid": _masks((1, 2, 2, 7, 7), (1, 20, 20, 25, 25))},
+     "green is seen at 2 places; that is more blocks than the model knows: 4, one each"),
+    ({"present": [True] * 4, "solid": _masks((0, 2, 2, 7, 7), (3, 8, 8, 22, 13))},
+     "what is yellow is .* blocks high in the image; that is more blocks than the model knows"),
+    ({"segments": np.full([32, 32, 5], np.nan)}, "the segmenter's numbers aren't finite"),
+    ({**_stack([0.0, np.nan])}, "position of block 1 of scene 0 is .*nan.* must be finite"),
+    ({**_stack([0.0, 1.7])}, "block 1 of scene 0 floats 1 m above the floor; settled it would be "
+     "at a height of 0.5 m.*--settle goes on")])
+def test_what_cannot_be_a_scene_is_refused(patched, fields, message):
+  with pytest.raises(ValueError, match=message):
+    patched(**fields)(_image())
+
+
+def test_a_speck_beside_a_block_is_no_second_block(patched):
+  fields = _stack([0.0, 0.1])
+  fields["solid"] = _masks((0, 20, 12, 25, 17), (0, 2, 2, 3, 4), (1, 15, 12, 20, 17))
+  assert patched(**fields)(_image()).towers.count.tolist() == [2]
+
+
+def test_a_floating_block_is_settled_if_that_is_wanted(patched):
+  recovered = patched(settle=True, **_stack([0.0, 1.7]))(_image())
+  assert recovered.settled.startswith("block 1 of scene 0 floats 1 m")
+  np.testing.assert_allclose(recovered.towers.position[0, :2, 2], 0.5)
+  assert recovered.margin is None and recovered.fall_probability == 0.0
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("0,.3,9", "give seven numbers: azimuth,elevation,distance,fovy,x,y,z"),
+    ("0,.3,9,a,0,0,1", "give seven numbers"),
+    ("0,.3,-9,38,0,0,1", r"distance of the camera is -9; it must be in \[1, 1000\]"),
+    ("nan,.3,9,38,0,0,1", "azimuth of the camera is nan"),
+    ("0,.3,9,380,0,0,1", "fovy of the camera is 380")])
+def test_a_camera_that_cannot_be_is_refused(text, message):
+  with pytest.raises(ValueError, match=message):
+    deanimate.parse_camera(text)
+
+
+@pytest.mark.parametrize("seconds", [0.0, float("nan"), 61.0])
+def test_a_future_must_have_a_length(tmp_path, seconds):
+  with pytest.raises(ValueError, match="seconds is"):
+    deanimate.write(_recovered(scene.sample(1, seed=0)), str(tmp_path), "tower", seconds)
+  assert not list(tmp_path.iterdir())
+
+
+# The binary.
+
+
+def _refused(result, *parts):
+  code, _, err = result
+  lines = [line for line in err.splitlines() if line]
+  assert code == 2 and len(lines) == 1, err
+  assert lines[0].startswith("deanimate: ")
+  for part in parts:
+    assert part in lines[0]
+
+
+@pytest.fixture
+def pictures(tmp_path):
+  """A folder of a picture and of a file that is none."""
+  where = tmp_path / "pictures"
+  where.mkdir()
+  PIL.Image.fromarray(np.round(255 * _image(80)).astype(np.uint8)).save(where / "a.png")
+  (where / "b.png").write_bytes(b"no picture")
+  return where
+
+
+def test_the_binary_goes_on_after_an_image_that_cannot_be_read(
+    binary, folder, pictures, tmp_path, monkeypatch):
+  monkeypatch.setattr(deanimate.DeAnimator, "__call__",
+                      lambda self, image: _recovered(scene.sample(1, seed=len(image))))
+  code, out, err = binary("deanimate", f"--model_dir={folder}", f"--output={tmp_path / 'out'}",
+                          "--seconds=0.2", "--camera=0,.3,9,38,0,0,1", str(pictures))
+  assert code == 2 and "1 of 2 images are left out" in err and "b.png is not a readable" in err
+  told = json.loads(out)
+  assert told["image"].endswith("a.png") and len(told["blocks"]) == 2
+  assert len(list((tmp_path / "out").iterdir())) == 5
+
+
+def test_the_untrained_model_sees_no_scene_or_writes_it(binary, folder, pictures, tmp_path):
+  code, out, err = binary("deanimate", f"--model_dir={folder}", f"--output={tmp_path / 'out'}",
+                          "--seconds=0.2", str(pictures / "a.png"))
+  assert (code, bool(out)) in ((0, True), (2, False)), err
+  assert out or "a.png: " in err
+
+
+def test_mistakes_of_the_command_are_one_line(binary, folder, pictures, tiny_run, tmp_path):
+  model_dir = f"--model_dir={folder}"
+  _refused(binary("deanimate"), "--model_dir")
+  _refused(binary("deanimate", model_dir), "give image files or folders")
+  _refused(binary("deanimate", model_dir, str(tmp_path / "none.png")), "no image or folder",
+           "none.png")
+  _refused(binary("deanimate", model_dir, "--camera=1,2", str(pictures)), "camera is '1,2'")
+  _refused(binary("deanimate", model_dir, "--seconds=0", str(pictures)), "seconds")
+  _refused(binary("deanimate", model_dir, str(pictures / "b.png")), "b.png is not a readable")
+  _refused(binary("deanimate", f"--model_dir={tmp_path}", str(pictures)), "holds no config.gin")
+  _refused(binary("deanimate", f"--model_dir={tiny_run}", str(pictures)),
+           "is a run of Clustering of garden/subspace", "vda/init.gin")
+
+
+def test_a_checkpoint_of_another_stage_is_one_line(binary, folder, pictures, tmp_path):
+  other = pathlib.Path(shutil.copytree(folder, tmp_path / "other"))
+  text = (other / "config.gin").read_text()
+  (other / "config.gin").write_text(
+      text + "\nvda.Towers.stage = 'joint'\nvda.Towers.target = @train/towers.Stream()\n")
+  _refused(binary("deanimate", f"--model_dir={other}", str(pictures)),
+           "the checkpoint in", "is of 'init'", "its config is of stage 'joint'")
