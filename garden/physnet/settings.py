@@ -9,11 +9,11 @@ import tensorflow as tf
 from garden.core import checks
 from garden.core import layers
 from garden.core import optimizers
+from garden.core import resnet
 from garden.datasets.block_towers import views
 from garden.physnet import deepmask
 from garden.physnet import googlenet
 from garden.physnet import networks
-from garden.physnet import resnet
 
 TRUNKS = ("residual", "resnet", "googlenet")
 MASKS = ("convolutional", "low_rank", "none")

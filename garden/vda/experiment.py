@@ -18,6 +18,7 @@ from garden.vda import report
 from garden.vda import serving
 from garden.vda import settings as settings_lib
 from garden.vda import state as state_lib
+from garden.vda import trials
 from garden.vda.vda import VDA
 from garden.worlds.towers import renderer
 
@@ -44,6 +45,9 @@ class Towers(experiment_lib.Experiment):
     batch_size: simulated scenes of a batch.
     target_batch_size: images of the target of a batch.
     future_towers: of how many towers of each test stream the future is simulated.
+    refinement: `refine.Refinement` of recovered states, or None.
+    coarse_refinement: `refine.Refinement` of coarse starts on the first test stream, or None.
+    refined_towers: how many towers of each test stream are refined.
     seed: seed of the order, of the views and of the first weights.
 
   Raises:
@@ -54,10 +58,12 @@ class Towers(experiment_lib.Experiment):
   title = "Visual de-animation of block towers"
 
   def __init__(self, train, test, test_names, network, recipe, stage="init", target=None,
-               steps=2000, batch_size=32, target_batch_size=16, future_towers=500, seed=0):
+               steps=2000, batch_size=32, target_batch_size=16, future_towers=500,
+               refinement=None, coarse_refinement=None, refined_towers=300, seed=0):
     for name, value, least in (("steps", steps, 1), ("batch_size", batch_size, 1),
                                ("target_batch_size", target_batch_size, 2),
-                               ("future_towers", future_towers, 0)):
+                               ("future_towers", future_towers, 0),
+                               ("refined_towers", refined_towers, 1)):
       checks.check_count(name, value, least)
     if stage not in settings_lib.STAGES:
       raise ValueError(f"stage is {stage!r}; it must be one of {', '.join(settings_lib.STAGES)}")
@@ -71,7 +77,9 @@ class Towers(experiment_lib.Experiment):
     self.network, self.recipe, self.stage, self.target = network, recipe, stage, target
     self.steps, self.batch_size, self.target_batch_size = steps, batch_size, target_batch_size
     self.future_towers, self.seed = future_towers, seed
-    self._graphs = {}
+    self.refinement, self.coarse_refinement = refinement, coarse_refinement
+    self.refined_towers = refined_towers
+    self._graphs, self._measured = {}, {}
 
   @functools.cached_property
   def test_towers(self):
@@ -141,7 +149,7 @@ class Towers(experiment_lib.Experiment):
     def from_boxes(inputs):
       state = model.perception.look(inputs["image"], inputs["camera"], inputs["boxes"],
                                     inputs["present"], training=False)
-      return {**state, **model.support(state)}
+      return {**state, **model.support_test(state)}
 
     key = (id(model), names)
     if key not in self._graphs:
@@ -156,9 +164,16 @@ class Towers(experiment_lib.Experiment):
       towers: `arrays.TowerSet`.
 
     Returns:
-      Dict of way -> dict of arrays of `de_animate`: "given" (the camera is), "estimated"
-      (neither camera nor anything else is), "truth_boxes".
+      Dict of way -> dict of arrays of `de_animate` without pictures: "given" (the camera is),
+      "estimated" (neither camera nor anything else is), "truth_boxes".
     """
+    key = (id(model), id(towers))
+    if key not in self._measured:
+      self._measured[key] = self._measure(model, towers)
+    return self._measured[key]
+
+  def _measure(self, model, towers):
+    """`measure`, every time."""
     ways = {"given": [], "estimated": [], "truth_boxes": []}
     for start in range(0, len(towers), 10 * BATCH):  # decoded images are large
       index = np.arange(start, min(start + 10 * BATCH, len(towers)))
@@ -168,8 +183,8 @@ class Towers(experiment_lib.Experiment):
       ways["estimated"].append(_turned(estimated, part.camera[:, 0]))
       ways["truth_boxes"].append(self.de_animate(
           model, images, part.camera, part.boxes, part.present))
-    return {way: {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-            for way, parts in ways.items()}
+    return {way: {name: np.concatenate([part[name] for part in parts]) for name in parts[0]
+                  if name not in ("image", "ids")} for way, parts in ways.items()}
 
   def future_iou(self, found, towers):
     """Mask IoU `[n, T]` of the future that MuJoCo makes of recovered states.
@@ -209,6 +224,28 @@ class Towers(experiment_lib.Experiment):
       rows += _rows(method, {"stream": name, "camera": "estimated"}, ways["estimated"], towers)
       rows += _rows("vda_truth_boxes", {"stream": name, "stage": self.stage},
                     ways["truth_boxes"], towers)
+      rows += self._refined_rows(name, ways["given"], towers, name == self.test_names[0])
+    return rows
+
+  def _refined_rows(self, name, found, towers, first):
+    """Rows of refined states, and on the first stream of coarse starts."""
+    n = min(self.refined_towers, len(towers))
+    few, found = towers.take(np.arange(n)), {key: value[:n] for key, value in found.items()}
+    images, starts = arrays.images_of(few, np.arange(n)), []
+    if self.refinement is not None:
+      starts.append(({"start": f"vda_{self.stage}"}, self.refinement, found))
+    if self.coarse_refinement is not None and first:
+      start = trials.coarse(_truth(few), few.boxes, few.camera, self.seed)
+      starts.append(({"start": "coarse"}, self.coarse_refinement,
+                     {**start, "light": found["light"]}))
+    rows = []
+    for setting, refinement, start in starts:
+      setting = {"stream": name, **setting, "towers": n}
+      better = trials.refined(refinement, start, images, few.camera)
+      rows += _rows("vda_start", setting, start, few)
+      rows += _rows("vda_refined", setting, better, few)
+      rows.append({"method": "vda_refined", "metric": "refinement_gain", "setting": {
+          **setting, "blocks": "mean"}, "value": trials.gain(better, start, few.fall)})
     return rows
 
   def predictions(self, model, data):
@@ -246,6 +283,13 @@ def _turned(found, azimuth):
           "rotation": scene.yaw_quaternion(yaw).astype(np.float32)}
 
 
+def _truth(towers):
+  """The true state of towers at rest, without colours; blocks are cubes of 1 m."""
+  return {"present": towers.present, "position": towers.position[:, 0],
+          "rotation": towers.rotation[:, 0],
+          "size": np.full([*towers.present.shape, 3], 0.5, np.float32)}
+
+
 def _rows(method, setting, found, towers, iou=None):
   """Rows of one way on one stream."""
   rows = []
@@ -261,8 +305,7 @@ def _rows(method, setting, found, towers, iou=None):
   for c, value in zip(counts, by_count):
     add("stability_accuracy", value, c)
   add("stability_accuracy", np.mean(by_count))
-  true = {"present": towers.present, "position": towers.position[:, 0],
-          "rotation": towers.rotation[:, 0], "size": np.full([*towers.present.shape, 3], 0.5)}
+  true = _truth(towers)
   add("count_accuracy", metrics.counted(found, true).mean())
   for metric, error in metrics.pose_errors(found, true, towers.camera[:, 0]).items():
     add(metric, np.nanmedian(error))

@@ -20,6 +20,7 @@ import math
 import tensorflow as tf
 
 from garden.core import layers
+from garden.vda import object_net
 from garden.vda import state as state_lib
 from garden.worlds.towers import camera as camera_lib
 from garden.worlds.towers import scene
@@ -195,6 +196,7 @@ class Perception(tf.keras.layers.Layer):
     size: side of a window in pixels.
     pixels_per_block: scale of the windows.
     segment_size: side of the image that the segmenter sees.
+    form: "pairs", or "objects", the paper's (see `object_net`).
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
@@ -202,13 +204,19 @@ class Perception(tf.keras.layers.Layer):
   """
 
   def __init__(self, n_classes=5, filters=(24, 48, 96), size=64, pixels_per_block=24.0,
-               segment_size=84, **kwargs):
+               segment_size=84, form="pairs", **kwargs):
     super().__init__(**kwargs)
+    if form not in ("pairs", "objects"):
+      raise ValueError(f"form is {form!r}; it must be pairs or objects")
+    self.form = form
     self.n_classes, self.filters = int(n_classes), tuple(filters)
     self.size, self.pixels_per_block = int(size), float(pixels_per_block)
     self.segment_size = int(segment_size)
     self.segmenter = layers.Segmenter(self.n_classes, dtype=self.dtype_policy)
-    self.pair_net = PairNet(self.filters, dtype=self.dtype_policy)
+    if form == "pairs":
+      self.pair_net = PairNet(self.filters, dtype=self.dtype_policy)
+    else:
+      self.object_net = object_net.ObjectNet(dtype=self.dtype_policy)
 
   def call(self, inputs, training=None):
     """Images and cameras -> states, with boxes by the segmenter."""
@@ -241,14 +249,25 @@ class Perception(tf.keras.layers.Layer):
   def look(self, images, camera, boxes, present, training=None):
     """The state, without colours, of blocks whose boxes `[N, B, 4]` are known, lowest first."""
     union, valid = windows.pairs(boxes, present)
-    height = block_height(camera)[:, tf.newaxis] + tf.zeros_like(union[..., 0])
-    places = windows.place(union, height, self.size, self.pixels_per_block)
-    found = self.pair_net({
-        "windows": standardized(windows.crop(images, places, valid, self.size)),
-        "camera": tf.boolean_mask(camera_numbers(places, camera), valid)}, training=training)
-    poses = windows.scatter(found, valid)
+    if self.form == "pairs":
+      poses = windows.scatter(self.pair_net(
+          self._seen(images, camera, union, valid), training=training), valid)
+    else:
+      seen = self._seen(images, camera, boxes, present)
+      whole = standardized(tf.image.resize(images, [self.size] * 2, method="area"))
+      states = windows.scatter(self.object_net({
+          "crops": seen["windows"], "camera": seen["camera"],
+          "whole": tf.gather(whole, tf.where(present)[:, 0])}, training=training), present)
+      poses = object_net.pairs_of(tf.ensure_shape(states, [None, boxes.shape[1], 4]))
     poses = tf.ensure_shape(poses, [None, boxes.shape[1] - 1, _POSES])
     return {**build(poses, valid, present, boxes, camera), "poses": poses, "valid": valid}
+
+  def _seen(self, images, camera, boxes, there):
+    """What is cut out around boxes `[N, K, 4]` where they are `there`, and the camera's numbers."""
+    height = block_height(camera)[:, tf.newaxis] + tf.zeros_like(boxes[..., 0])
+    places = windows.place(boxes, height, self.size, self.pixels_per_block)
+    return {"windows": standardized(windows.crop(images, places, there, self.size)),
+            "camera": tf.boolean_mask(camera_numbers(places, camera), there)}
 
   def segment(self, small, training=None):
     """The segmenter's logits of images of `shrink`, each brought to one brightness and contrast."""
@@ -262,7 +281,7 @@ class Perception(tf.keras.layers.Layer):
     """The arguments of the constructor."""
     return {**super().get_config(), "n_classes": self.n_classes, "filters": self.filters,
             "size": self.size, "pixels_per_block": self.pixels_per_block,
-            "segment_size": self.segment_size}
+            "segment_size": self.segment_size, "form": self.form}
 
 
 def _mean_colors(images, classes, n_classes):

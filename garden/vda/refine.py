@@ -137,7 +137,7 @@ class Refiner:
     """One step of Levenberg-Marquardt."""
     n, d = tf.shape(x)[0], x.shape[1]
     blocks = fixed["present"].shape[1]
-    probe = _numbers(_PROBE, blocks)
+    probe = numbers(_PROBE, blocks)
     moved = x[:, tf.newaxis] + tf.concat([tf.zeros([1, d]), tf.linalg.diag(probe)], axis=0)
     found = self._residuals(tf.reshape(moved, [-1, d]), fixed, softness)
     found = tf.reshape(found, [n, d + 1, -1])
@@ -146,7 +146,7 @@ class Refiner:
     # Huber's function as weights: 1 for small errors, falling for large ones.
     weight = 1.0 / tf.maximum(1.0, tf.abs(error) / _HUBER)
     weighted = slopes * weight[:, tf.newaxis] / self.refinement.noise ** 2
-    inverse = 1.0 / _numbers((*self.refinement.sigma, *_AROUND_SIGMA), blocks) ** 2
+    inverse = 1.0 / numbers((*self.refinement.sigma, *_AROUND_SIGMA), blocks) ** 2
     normal = tf.einsum("nip,njp->nij", weighted, slopes) + tf.linalg.diag(inverse)
     normal += _DAMPING * tf.linalg.diag(tf.linalg.diag_part(normal))
     pull = tf.einsum("nip,np->ni", weighted, error) + inverse * (x - start)
@@ -154,7 +154,7 @@ class Refiner:
     return x - tf.clip_by_value(step, -self.refinement.longest, self.refinement.longest)
 
 
-def _numbers(seven, blocks):
+def numbers(seven, blocks):
   """A number for each kind of unknown, as in `_PROBE` -> `[D]`, as `pack` orders them."""
   counts = (blocks - 1, blocks - 1, blocks, 2, 2, 1, 1)
   return tf.constant([value for value, count in zip(seven, counts) for _ in range(count)])

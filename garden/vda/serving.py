@@ -3,10 +3,9 @@
 import tensorflow as tf
 
 from garden.core import export
-from garden.vda import engines
 
 _SERVED = ("present", "position", "rotation", "size", "color", "color_class", "boxes",
-           "fall_probability", "reconstruction_error")
+           "reconstruction_error")
 
 
 class DeAnimation(export.ServingModule):
@@ -30,14 +29,13 @@ class DeAnimation(export.ServingModule):
     # The layers alone: a subclassed model would be asked for a config that it hasn't.
     module = tf.Module()
     module.layers = list(model.layers)
-    exact = engines.SupportEngine(softness=0.0)
 
     def outputs(images, camera=None):
       inputs = {"image": images} if camera is None else {"image": images, "camera": camera}
       found = model(inputs, training=False)
-      margin = exact(found)["margin"]
       return {**{name: found[name] for name in _SERVED}, "camera": found["camera"],
-              "margin": margin, "fall": tf.cast(margin <= 0.0, tf.int32),
+              "margin": found["margin"], "fall": tf.cast(found["margin"] <= 0.0, tf.int32),
+              "fall_probability": model.support(found)["fall_probability"],
               "reconstruction": found["image"]}
 
     super().__init__(module, outputs, image_size, 3, (0.0, 1.0))

@@ -9,6 +9,7 @@ from garden.core import checks
 from garden.core import optimizers
 from garden.datasets.block_towers import views
 
+FORMS = ("pairs", "objects")
 STAGES = ("init", "joint", "full")
 GRADIENTS = ("engine", "reinforce")
 
@@ -19,6 +20,7 @@ class Network:
   """The networks that see; see `perception.Perception`.
 
   Attributes:
+    form: "pairs" of neighbours, or "objects", the paper's.
     filters: of the pairs' trunk.
     size: side of a window in pixels.
     pixels_per_block: scale of the windows.
@@ -27,6 +29,7 @@ class Network:
     scale: of the soft support test, in block widths: the error of the poses.
   """
 
+  form: str = "pairs"
   filters: Sequence[int] = (24, 48, 96)
   size: int = 64
   pixels_per_block: float = 24.0
@@ -35,6 +38,8 @@ class Network:
   scale: float = 0.05
 
   def __post_init__(self):
+    if self.form not in FORMS:
+      raise ValueError(f"form is {self.form!r}; it must be one of {', '.join(FORMS)}")
     checks.check_count("size", self.size, 16)
     checks.check_count("segment_size", self.segment_size, 16)
     for name in ("pixels_per_block", "softness", "scale"):

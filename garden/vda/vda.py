@@ -63,11 +63,13 @@ class VDA(model_lib.GardenModel):
     self.network, self.recipe, self.training_stage = network, recipe, stage
     self.n_classes, self.steps = n_classes, steps
     self.perception = perception.Perception(
-        n_classes, network.filters, network.size, network.pixels_per_block, network.segment_size)
+        n_classes, network.filters, network.size, network.pixels_per_block, network.segment_size,
+        network.form)
     self.surroundings = surroundings.Surroundings()
     self.graphics = graphics.Graphics(network.segment_size, network.softness)
     self.hard_graphics = graphics.Graphics(network.segment_size, 0.0)
     self.support = engines.SupportEngine(scale=network.scale)
+    self.support_test = engines.SupportEngine(softness=0.0, scale=network.scale)
     self.views = views.Views(recipe, seed)
     # 1 + the number of the last stage that was begun: what a warm start brings is checked.
     self.begun = tf.Variable(0, trainable=False, dtype=tf.int64, name="begun",
@@ -82,7 +84,7 @@ class VDA(model_lib.GardenModel):
     camera = inputs.get("camera", around["camera"])
     state = self.perception({"image": images, "camera": camera}, training=training)
     drawn = self.draw(self.graphics, state, camera, around["light"], small)
-    return {**state, **self.support(state), "light": around["light"], "camera": camera,
+    return {**state, **self.support_test(state), "light": around["light"], "camera": camera,
             "estimated_camera": around["camera"], **drawn}
 
   def draw(self, engine, state, camera, light, small):

@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 
 from garden.core import layers
+from garden.core import resnet
 from garden.physnet import deepmask
 from garden.physnet import googlenet
 from garden.physnet import networks
-from garden.physnet import resnet
 from garden.physnet import settings
 
 pytestmark = pytest.mark.usefixtures("seeded")

@@ -1,8 +1,8 @@
-"""KerasCV's ResNet-18 and -34 as trunks: PhysNet's own, and the fall-only baseline.
+"""KerasCV's ResNet-18 and -34 as trunks: PhysNet's own, and the paper's form of de-animation.
 
 He, Zhang, Ren, Sun, CVPR 2016. KerasCV's stem and first stage leave a quarter of the side. At
-224 px the published strides end at 7x7; small images keep more by `strides`. Only this
-module imports KerasCV. Weights are random unless a run is warm-started.
+224 px the published strides end at 7x7; small images keep more by `strides`. Weights are random
+unless a run is warm-started.
 """
 
 import tensorflow as tf
@@ -50,7 +50,7 @@ def _by_slices(layer):
 
 @tf.keras.utils.register_keras_serializable(package="garden")
 class ResNetTrunk(tf.keras.layers.Layer):
-  """Images to the maps of the last two stages: `[b, h, w, 3]` -> `[fine, coarse]`.
+  """Images to the maps of the last two stages: `[b, h, w, c]` -> `[fine, coarse]`.
 
   Args:
     depth: 18 or 34.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from garden.physnet import resnet
+from garden.core import resnet
 
 pytestmark = pytest.mark.usefixtures("seeded")
 
