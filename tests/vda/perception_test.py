@@ -173,6 +173,18 @@ def test_true_pairs_and_boxes_build_the_true_tower_where_it_stands(towers):
   assert np.median(error) < 0.02 and error.max() < 0.2
 
 
+def test_standardized_images_do_not_depend_on_brightness_and_contrast():
+  images = tf.random.stateless_uniform([3, 8, 8, 3], [0, 0])
+  found = perception.standardized(images)
+  np.testing.assert_allclose(np.mean(found, axis=(1, 2, 3)), 0.5, atol=1e-5)
+  np.testing.assert_allclose(np.std(found, axis=(1, 2, 3)), 0.2, rtol=1e-2)
+  np.testing.assert_allclose(perception.standardized(0.5 * images + 0.1), found, atol=5e-3)
+
+
+def test_a_plain_image_is_standardized_to_grey():
+  np.testing.assert_allclose(perception.standardized(tf.fill([1, 8, 8, 3], 0.9)), 0.5, atol=1e-4)
+
+
 def test_colors_are_those_of_the_pixels():
   images = np.zeros([1, 4, 4, 3], np.float32)
   images[0, :2] = [0.9, 0.1, 0.2]

@@ -237,6 +237,29 @@ def test_repainting_at_strength_0_changes_nothing():
   np.testing.assert_array_equal(views.repaint(images, segments, [0, 1], 0.0), images)
 
 
+def test_textures_multiply_by_a_half_to_one_and_a_half_and_end_at_edges():
+  segments = np.zeros([40, 32, 32], np.int32)
+  segments[:, :, 16:] = 3
+  found = views.texture(tf.ones([40, 32, 32, 3]), tf.constant(segments), [0, 1]).numpy()
+  assert 0.5 <= found.min() < 0.7 and 1.3 < found.max() <= 1.5
+  np.testing.assert_array_equal(found[..., 0], found[..., 2])  # of brightness, not of colour
+  halves = [found[:, :, :16, 0].std(axis=(1, 2)), found[:, :, 16:, 0].std(axis=(1, 2))]
+  assert abs(np.corrcoef(halves)[0, 1]) < 0.5  # each part has a strength of its own
+
+
+def test_textures_are_a_function_of_their_seed():
+  images, segments = tf.ones([2, 16, 16, 3]), tf.zeros([2, 16, 16], tf.int32)
+  one, again, other = (views.texture(images, segments, [0, seed]) for seed in (1, 1, 2))
+  np.testing.assert_array_equal(one, again)
+  assert (one != other).numpy().any() and (one[0] != one[1]).numpy().any()
+
+
+def test_textures_at_strength_0_change_nothing():
+  images = tf.random.stateless_uniform([2, 8, 8, 3], [0, 0])
+  found = views.texture(images, tf.ones([2, 8, 8], tf.int32), [0, 1], 0.0)
+  np.testing.assert_array_equal(found, images)
+
+
 def test_background_views_leave_the_blocks():
   batch = _tensors(_batch())
   plain = views.Recipe(flip=False, gain=0.0, offset=0.0, noise=0.0)
