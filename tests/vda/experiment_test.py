@@ -269,6 +269,17 @@ def test_a_tower_of_which_no_block_was_found_has_no_future(towers, test_towers):
   assert iou[[0, 2]].min() > 0.95
 
 
+@pytest.mark.xfail(reason="what was measured is kept by the towers' id(), which others get after "
+                          "them; it must be kept with the towers themselves")
+def test_each_set_of_towers_is_measured_for_itself(test_towers):
+  made = _experiment(None, None)
+  made._measure = lambda model, towers: towers.count.tolist()
+  for first in range(20):  # no set outlives its call
+    index = np.arange(first, first + 3)
+    found = made.measure(None, test_towers.take(index))
+    assert found == test_towers.count[index].tolist()
+
+
 @pytest.fixture
 def in_memory(towers, monkeypatch):
   """Every stream has the 48 towers of 64 px, whatever its config."""
@@ -277,7 +288,8 @@ def in_memory(towers, monkeypatch):
 
 
 @pytest.mark.parametrize("name, stage, target", [
-    ("init", "init", None), ("joint", "joint", "towers_168"), ("full", "full", "towers_168"),
+    ("init", "init", None), ("objects", "init", None), ("joint", "joint", "towers_168"),
+    ("full", "full", "towers_168"),
     ("shift_joint", "joint", "shifted_168"), ("shift_full", "full", "shifted_168")])
 def test_a_shipped_config_makes_its_stage(in_memory, name, stage, target):
   config.load([f"vda/{name}.gin"], ["BATCH_SIZE = 8"])
