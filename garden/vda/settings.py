@@ -81,7 +81,7 @@ class Recipe(views.Recipe):
   around_weight: float = 0.2
   box_noise: float = 0.01
   reconstruction_weight: float = 10.0
-  completion_weight: float = 0.3
+  completion_weight: float = 0.5
   physics_weight: float = 0.1
   reconstruction: str = "engine"
   physics: str = "engine"
