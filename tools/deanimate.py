@@ -29,7 +29,7 @@ def _main(images):
   files = predict_lib.find_images(images)
   camera = None if flag.camera is None else deanimate.parse_camera(flag.camera)
   experiment, model = deanimate.load(model_dir, flag.best, flag.gin_bindings)
-  refiner = refine.Refiner(refine.Refinement()) if flag.refine else None
+  refiner = refine.Refiner(experiment.refinement or refine.Refinement()) if flag.refine else None
   take_apart = deanimate.DeAnimator(model, camera, refiner, flag.settle)
   output, left_out = flag.output or os.path.join(model_dir, "deanimated"), []
   for path, stem in zip(files, predict_lib.stems(files)):

@@ -167,10 +167,11 @@ class Towers(experiment_lib.Experiment):
       Dict of way -> dict of arrays of `de_animate` without pictures: "given" (the camera is),
       "estimated" (neither camera nor anything else is), "truth_boxes".
     """
+    # The towers are kept beside what was found: another set may get the id of one that's gone.
     key = (id(model), id(towers))
     if key not in self._measured:
-      self._measured[key] = self._measure(model, towers)
-    return self._measured[key]
+      self._measured[key] = (model, towers, self._measure(model, towers))
+    return self._measured[key][-1]
 
   def _measure(self, model, towers):
     """`measure`, every time."""

@@ -15,8 +15,8 @@ from garden.vda import state as state_lib
 from garden.vda import what_if
 from garden.vda import what_if_figures
 
-_WAYS = {"given": "camera given", "estimated": "camera estimated",
-         "truth_boxes": "camera and boxes given"}
+#: What is given beside the image.
+_WAYS = {"given": "camera", "estimated": "nothing", "truth_boxes": "camera, boxes"}
 _SHOWN = 6  # towers beside their reconstructions
 _FILMS = 4  # towers of figure 9a
 _ASKED = 50  # towers that what-if questions are counted on
@@ -43,7 +43,12 @@ def sections(experiment, model):
   made = [results_table(names, measured, towers)]
   if few:
     made.append(futures_table(names, ious))
-  made += [reconstructions(name, found, part) for name, found, part in zip(names, given, towers)]
+  for name, found, part in zip(names, given, towers):
+    chosen = by_error(found)
+    images = arrays.images_of(part, chosen)
+    seen = experiment.de_animate(model, images, part.camera[chosen])  # with the pictures
+    made.append(figures.reconstruction_figure(
+        name, images, seen, part.fall[chosen], metrics.told_right(seen, part.fall[chosen])))
   made.append(future(experiment.test[0], given[0], towers[0], ious[0] if few else None))
   made.append(figures.pose_figure(names[0], {
       label: metrics.pose_errors(measured[0][way], true_state(towers[0]), towers[0].camera[:, 0])
@@ -108,7 +113,8 @@ def results_table(names, measured, towers):
       "Of towers that training hasn't seen, at the last step: how often it is told right whether "
       "they fall, with its binomial standard error; the median errors of blocks relative to the "
       "lowest one, across the image and in depth in shares of a block's width, and of their turn, "
-      "over towers whose blocks were counted right; and how often they were. A dash: none was.")
+      "over towers whose blocks were counted right; and how often they were. A dash: none was. "
+      "The camera is given beside the image, or it is estimated, or the boxes are given too.")
 
 
 def _median(values):
@@ -126,13 +132,10 @@ def futures_table(names, ious):
       "the mean over colours of intersection over union, from the one image at 0 s.")
 
 
-def reconstructions(name, found, towers):
-  """Images beside what was recovered of them, of the least to the greatest error."""
+def by_error(found):
+  """Towers to show, `[k]` int: of the least to the greatest reconstruction error, evenly by rank."""
   rank = np.argsort(found["reconstruction_error"], kind="stable")
-  chosen = rank[order.evenly(len(rank), _SHOWN)]
-  return figures.reconstruction_figure(
-      name, arrays.images_of(towers, chosen), _taken(found, chosen), towers.fall[chosen],
-      metrics.told_right(_taken(found, chosen), towers.fall[chosen]))
+  return rank[order.evenly(len(rank), _SHOWN)]
 
 
 def future(stream, found, towers, iou=None):

@@ -2,14 +2,13 @@
 
 import matplotlib.colors
 import matplotlib.figure
-import matplotlib.gridspec
 import matplotlib.patches
+import matplotlib.ticker
 import numpy as np
 import PIL.Image
 
 from garden.core import report
 from garden.datasets.block_towers import metrics as tower_metrics
-from garden.vda import billiards_report
 from garden.worlds.towers import scene
 
 _INK, _SOFT = "#22262b", "#70767d"
@@ -20,12 +19,8 @@ _RIGHT, _WRONG = _COLORS[0], _COLORS[1]
 _PALETTE = matplotlib.colors.ListedColormap(
     [(0.93, 0.92, 0.90), *map(tuple, scene.BASE_COLORS)])
 _WORST = 0.3  # of a pixel's error, where the scale of error pictures ends
+_NOT_CURVES = {"stage", "step", "total_steps", "learning_rate"}
 _GROUPS = 5  # of towers by their reconstruction error
-
-
-def curves_figure(training_log):
-  """What training logged, a small panel a value; a text if there is nothing to draw."""
-  return billiards_report.curves_figure(training_log)
 
 
 def _bare(ax):
@@ -85,8 +80,7 @@ def reconstruction_figure(name, images, found, fall, right):
       "seen; the state drawn by the graphics engine; and where the two differ. Above each what the "
       "tower does, the probability of falling that was told and whether that is right; below it "
       "the error, which counts pixels around the tower most. From the least error at the left to "
-      "the greatest at the right, evenly by rank. The tiles of the floor aren't found, only their "
-      "mean colour."))
+      "the greatest at the right, evenly by rank."))
 
 
 def _shrunk(image, size):
@@ -167,7 +161,7 @@ def pose_figure(name, errors):
     ax.set_xlim(0.0, edges[-1])
     ax.set_ylim(bottom=0.0)
     ax.tick_params(labelsize=8)
-    ax.legend(frameon=False, fontsize=7.5, title="median", title_fontsize=7.5)
+    ax.legend(frameon=False, fontsize=7.5, title="given: median error", title_fontsize=7.5)
     _plain(ax)
   figure.axes[0].set_ylabel("% of the blocks a bin", fontsize=9)
   return report.Figure(f"Errors of poses: {name}", figure, (
@@ -249,3 +243,42 @@ def confidence_figure(names, right, error):
   return report.Figure("Reconstruction error as confidence", figure, (
       f"Towers in {_GROUPS} equal groups by the error of their reconstruction, with the binomial "
       "standard error of each. A state that doesn't explain its image is less to be trusted."))
+
+
+def curves_figure(training_log):
+  """What training logged, a small panel a value, on a logarithmic scale where it is above 0.
+
+  Args:
+    training_log: dicts such as `{"stage": "init", "total_steps": 50, "loss": 1.2}`.
+
+  Returns:
+    A figure; a text if there is nothing to draw.
+  """
+  panels = {}
+  for line in training_log:
+    for key, value in line.items():
+      if key not in _NOT_CURVES and isinstance(value, int | float) and np.isfinite(value):
+        panels.setdefault(key, []).append((line["total_steps"], value))
+  # What a stage has no loss of is logged as 0.
+  panels = {key: points for key, points in panels.items() if any(value for _, value in points)}
+  if not panels:
+    return report.Text("Training curves", "The training log holds no value to draw.")
+  columns = min(len(panels), 3)
+  lines = -(-len(panels) // columns)
+  figure = matplotlib.figure.Figure(figsize=(9.6, 2.3 * lines), layout="constrained")
+  axes = figure.subplots(lines, columns, squeeze=False).ravel()
+  for ax, (key, points) in zip(axes, panels.items()):
+    ax.plot(*zip(*points), color=_COLORS[0], linewidth=1.3)
+    if min(value for _, value in points) > 0 and key != "accuracy":
+      ax.set_yscale("log")
+      for of in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
+        of(matplotlib.ticker.LogFormatter(labelOnlyBase=False, minor_thresholds=(1.5, 0.6)))
+    ax.set_title(key.replace("_", " "), fontsize=9)
+    ax.tick_params(which="both", labelsize=7)
+    _plain(ax)
+  for ax in axes[len(panels):]:
+    ax.set_visible(False)
+  for ax in axes[max(0, len(panels) - columns):len(panels)]:
+    ax.set_xlabel("step", fontsize=8)
+  return report.Figure("Training curves", figure, (
+      "Means over each epoch, by step; losses with their weights, on a logarithmic scale."))

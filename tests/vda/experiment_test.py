@@ -269,8 +269,6 @@ def test_a_tower_of_which_no_block_was_found_has_no_future(towers, test_towers):
   assert iou[[0, 2]].min() > 0.95
 
 
-@pytest.mark.xfail(reason="what was measured is kept by the towers' id(), which others get after "
-                          "them; it must be kept with the towers themselves")
 def test_each_set_of_towers_is_measured_for_itself(test_towers):
   made = _experiment(None, None)
   made._measure = lambda model, towers: towers.count.tolist()
