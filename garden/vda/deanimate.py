@@ -124,7 +124,6 @@ class DeAnimator:
   def __init__(self, model, camera=None, refiner=None, settle=False):
     self.model, self.refiner, self.settle = model, refiner, settle
     self.camera = None if camera is None else np.asarray(camera, np.float32)
-    self._exact = engines.SupportEngine(softness=0.0)
     self._look = tf.function(self._looked)
     self._again = tf.function(self._drawn)
 
@@ -162,8 +161,8 @@ class DeAnimator:
     if wrong:
       margin, fall = None, engines.MuJoCoEngine().stability(state)["fall_probability"][0]
     else:
-      margin = float(self._exact(state)["margin"][0])
-      fall = self.model.support(state)["fall_probability"][0]
+      told = self.model.support_test(state)
+      margin, fall = float(told["margin"][0]), told["fall_probability"][0]
     return Recovered(
         towers=recovered_lib.towers({**found, **state}), image=image, classes=found["classes"][0],
         boxes=found["boxes"][0][found["present"][0]], margin=margin, fall_probability=float(fall),

@@ -133,7 +133,7 @@ def futures_table(names, ious):
 
 
 def by_error(found):
-  """Towers to show, `[k]` int: of the least to the greatest reconstruction error, evenly by rank."""
+  """Towers to show, `[k]` int: from the least reconstruction error to the greatest, by rank."""
   rank = np.argsort(found["reconstruction_error"], kind="stable")
   return rank[order.evenly(len(rank), _SHOWN)]
 

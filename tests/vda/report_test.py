@@ -47,7 +47,8 @@ def experiment(towers):
 
   part = stream.Stream("towers_64", "train")
   return types.SimpleNamespace(
-      de_animate=de_animate, test=(part, part), test_names=("test", "other"), test_towers=[towers, towers],
+      de_animate=de_animate, test=(part, part), test_names=("test", "other"),
+      test_towers=[towers, towers],
       future_towers=40, measure=measure, measured=measured,
       future_iou=lambda found, part: np.linspace(0, 1, 4 * len(part)).reshape(len(part), 4))
 

@@ -251,3 +251,17 @@ def test_towers_that_stand_are_at_rest(sampled):
   motion = sampled[1]
   assert np.abs(motion.velocity[motion.fall == 0]).max() < 0.05
   assert np.abs(motion.velocity[motion.fall == 1, 1:3]).max() > 1.0
+
+
+def test_whether_towers_fall_is_known_early_and_is_what_the_whole_simulation_tells():
+  towers = scene.sample(40, seed=5)
+  np.testing.assert_array_equal(physics.falls(towers),
+                                physics.simulate(towers, physics.TIMES[-1:]).fall)
+
+
+def test_a_block_in_another_is_refused_by_the_early_check_too():
+  towers = scene.sample(1, seed=0)
+  position = towers.position.copy()
+  position[0, 1, 2] -= 0.3
+  with pytest.raises(ValueError, match="interpenetrate"):
+    physics.falls(towers.replace(position=position))
