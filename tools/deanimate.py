@@ -20,6 +20,7 @@ from garden.core import predict as predict_lib  # noqa: E402
 
 def _main(images):
   from garden.vda import deanimate
+  from garden.vda import recovered as recovered_lib
   from garden.vda import refine
 
   model_dir, flag = cli.require_model_dir(), cli.FLAGS
@@ -35,7 +36,7 @@ def _main(images):
   for path, stem in zip(files, predict_lib.stems(files)):
     try:
       recovered = take_apart(deanimate.read(path, experiment.source_size[0]))
-      summary = deanimate.write(recovered, output, stem, flag.seconds)
+      summary = recovered_lib.write(recovered, output, stem, flag.seconds)
     except ValueError as error:
       # The images after this one are none the worse for it.
       left_out.append(str(error) if path in str(error) else f"{path}: {error}")
@@ -44,7 +45,7 @@ def _main(images):
     # Lists of numbers on one line.
     print(re.sub(r"\[[^\[\]{}\"]+\]", lambda m: " ".join(m[0].split()), text), flush=True)
   if left_out:
-    rest = f"{len(left_out)} of {len(files)} images are left out: " if len(files) > 1 else ""
+    rest = f"left out {len(left_out)} of {len(files)} images: " if len(files) > 1 else ""
     cli.usage_error(rest + "; ".join(left_out))
 
 

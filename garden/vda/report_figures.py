@@ -242,7 +242,7 @@ def confidence_figure(names, right, error):
   _plain(ax)
   return report.Figure("Reconstruction error as confidence", figure, (
       f"Towers in {_GROUPS} equal groups by the error of their reconstruction, with the binomial "
-      "standard error of each. A state that doesn't explain its image is less to be trusted."))
+      "standard error of each. Where the error tells how far to trust a state, the line falls."))
 
 
 def curves_figure(training_log):
@@ -271,10 +271,11 @@ def curves_figure(training_log):
     ax.plot(*zip(*points), color=_COLORS[0], linewidth=1.3)
     if min(value for _, value in points) > 0 and key != "accuracy":
       ax.set_yscale("log")
-      for of in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
-        of(matplotlib.ticker.LogFormatter(labelOnlyBase=False, minor_thresholds=(1.5, 0.6)))
+      ax.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+      ax.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
+      ax.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
     ax.set_title(key.replace("_", " "), fontsize=9)
-    ax.tick_params(which="both", labelsize=7)
+    ax.tick_params(labelsize=7)
     _plain(ax)
   for ax in axes[len(panels):]:
     ax.set_visible(False)

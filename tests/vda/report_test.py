@@ -11,7 +11,6 @@ from garden.datasets.block_towers import stream
 from garden.vda import report
 from garden.vda import report_figures as figures
 from garden.vda import what_if
-from garden.worlds.towers import scene
 
 
 def _found(towers, side=16):
@@ -169,13 +168,3 @@ def test_medians_stand_in_the_legends():
                                  [{"stage": "init", "total_steps": 1, "physics_loss": 0.0}]])
 def test_curves_of_nothing_are_a_text(log):
   assert isinstance(figures.curves_figure(log), core_report.Text)
-
-
-def test_recovered_towers_have_their_look_and_paint_within_its_range(towers):
-  from garden.vda import recovered
-  found = recovered.towers(_found(towers))
-  np.testing.assert_array_equal(found.sky_color, 1.0)
-  np.testing.assert_allclose(np.linalg.norm(found.light_direction, axis=-1), 1.0, atol=1e-6)
-  np.testing.assert_allclose(found.light_ambient, 0.4)
-  np.testing.assert_array_equal(found.color_class > 0, towers.present)
-  scene.check(found)
