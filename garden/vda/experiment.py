@@ -309,7 +309,8 @@ def _rows(method, setting, found, towers, iou=None):
   true = _truth(towers)
   add("count_accuracy", metrics.counted(found, true).mean())
   for metric, error in metrics.pose_errors(found, true, towers.camera[:, 0]).items():
-    add(metric, np.nanmedian(error))
+    if np.isfinite(error).any():  # no tower whose blocks were counted right has no errors
+      add(metric, np.nanmedian(error))
   if iou is not None:
     add("mask_iou_4s", np.nanmean(iou[:, -1]))
   if "reconstruction_error" in found:
