@@ -6,10 +6,10 @@ sin(4 yaw) changes its sign and cos(4 yaw) doesn't.
 """
 
 import dataclasses
+import math
+import numbers
 
 import tensorflow as tf
-
-from garden.core import checks
 
 #: Signs of the pose targets in a mirror: across, depth, (cos, sin) of both blocks.
 _MIRRORED_POSE = (-1.0, 1.0, 1.0, -1.0, 1.0, -1.0)
@@ -46,10 +46,13 @@ class Recipe:
   texture: float = 0.0
 
   def __post_init__(self):
-    for name in ("gain", "offset", "noise"):
-      checks.check_number(name, getattr(self, name))
-    for name in ("photometric", "background", "repaint", "texture"):
-      checks.check_number(name, getattr(self, name), most=1.0)
+    parts = ("photometric", "background", "repaint", "texture")
+    for name in ("gain", "offset", "noise", *parts):
+      value, most = getattr(self, name), 1.0 if name in parts else math.inf
+      if (not isinstance(value, numbers.Real) or isinstance(value, bool)
+          or not 0.0 <= value <= most):
+        limit = " and at most 1" if name in parts else ""
+        raise ValueError(f"{name} is {value!r}; it must be a number at least 0{limit}")
 
 
 def flip(batch, flipped):
