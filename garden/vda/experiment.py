@@ -198,6 +198,8 @@ class Towers(experiment_lib.Experiment):
       `[n, T]` float, T the times of the masks; 0 for a tower in which no block was found.
     """
     some = found["present"].any(axis=1)
+    if not some.any():
+      return np.zeros([len(some), len(arrays.TIMES)])
     state = {name: found[name][some] for name in state_lib.FIELDS}
     motion = engines.MuJoCoEngine().future(state, arrays.TIMES)
     fields = state_lib.towers_of(state, towers.camera[some]).arrays()
