@@ -1,6 +1,7 @@
 """Tests of the served de-animation: it says what the model says, in core TensorFlow alone."""
 
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -92,9 +93,8 @@ def test_an_image_without_a_tower_is_answered(loaded):
 def test_no_operation_is_pythons(served):
   saved = saved_model_pb2.SavedModel.FromString(
       pathlib.Path(served[1], "saved_model.pb").read_bytes())
-  (graph,) = (meta.graph_def for meta in saved.meta_graphs)
-  operations = {node.op for part in (graph, *graph.library.function)
-                for node in (part.node if part is graph else part.node_def)}
+  (graph,) = (str(meta.graph_def) for meta in saved.meta_graphs)  # functions included
+  operations = set(re.findall(r'\bop: "(\w+)"', graph))
   assert len(operations) > 50 and "Conv2D" in operations
   assert not [name for name in operations if "Py" in name or "Addons" in name]
 

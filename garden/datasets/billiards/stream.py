@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from garden.datasets import order
+from garden.datasets import splits
 from garden.datasets.billiards import arrays
 
 _MET = 0.05  # m/s: a cushion keeps a ball's speed, so a change of it tells of another ball
@@ -20,7 +21,7 @@ _MET = 0.05  # m/s: a cushion keeps a ball's speed, so a change of it tells of a
 
 @gin.register(module="billiards")
 @dataclasses.dataclass(frozen=True)
-class Stream:
+class Stream(splits.Split):
   """A part of the set `billiards`.
 
   Attributes:
@@ -34,13 +35,6 @@ class Stream:
   """
 
   config: str = "billiards_64"
-  split: str = "train"
-  n: int | None = None
-  data_dir: str | None = None
-
-  def __post_init__(self):
-    if self.n is not None and (not isinstance(self.n, int) or self.n < 1):
-      raise ValueError(f"n is {self.n!r}; it must be a whole number of at least 1")
 
   def load(self):
     """Reads the videos, after making those that aren't there.
@@ -52,13 +46,7 @@ class Stream:
       ValueError: there is no such config or split, it has fewer videos, or the folder can't
         be written.
     """
-    videos = arrays.load_split(self.config, self.split, self.data_dir)
-    if self.n is None:
-      return videos
-    if self.n > len(videos):
-      raise ValueError(f"n is {self.n}, but the split {self.split} of {self.config} has "
-                       f"{len(videos)} videos")
-    return videos.take(np.arange(self.n))
+    return self.first(arrays.load_split(self.config, self.split, self.data_dir), "videos")
 
 
 def batches(videos, batch_size, seed, frames=None, seen=None, views=True):

@@ -7,16 +7,16 @@ use (`garden-generate` does it beforehand). Batch i is a function of (seed, i) a
 import dataclasses
 
 import gin
-import numpy as np
 import tensorflow as tf
 
 from garden.datasets import order
+from garden.datasets import splits
 from garden.datasets.block_towers import arrays
 
 
 @gin.register(module="towers")
 @dataclasses.dataclass(frozen=True)
-class Stream:
+class Stream(splits.Split):
   """A part of the set `block_towers`.
 
   Attributes:
@@ -27,13 +27,6 @@ class Stream:
   """
 
   config: str = "towers_168"
-  split: str = "train"
-  n: int | None = None
-  data_dir: str | None = None
-
-  def __post_init__(self):
-    if self.n is not None and (not isinstance(self.n, int) or self.n < 1):
-      raise ValueError(f"n is {self.n!r}; it must be a whole number of at least 1")
 
   def load(self):
     """Reads the towers, after making those that aren't there.
@@ -45,13 +38,7 @@ class Stream:
       ValueError: there is no such config or split, it has fewer towers, or the folder can't
         be written.
     """
-    towers = arrays.load_split(self.config, self.split, self.data_dir)
-    if self.n is None:
-      return towers
-    if self.n > len(towers):
-      raise ValueError(f"n is {self.n}, but the split {self.split} of {self.config} has "
-                       f"{len(towers)} towers")
-    return towers.take(np.arange(self.n))
+    return self.first(arrays.load_split(self.config, self.split, self.data_dir), "towers")
 
   def light(self):
     """Light and floor of the same towers, `[N, 4]`: `arrays.light_numbers`."""
