@@ -16,6 +16,7 @@ from garden.datasets.billiards import stream as stream_lib
 from garden.vda import billiards
 from garden.vda import billiards_report as report
 from garden.vda import billiards_settings as settings_lib
+from garden.vda import report_figures
 from garden.vda.billiards_baseline import BilliardsBaseline
 from garden.worlds.billiards import renderer
 
@@ -286,7 +287,7 @@ class BilliardsScene(experiment_lib.Experiment):
         {name: error if name == "velocity" else error[:, seen - 1:]
          for name, error in errors.items()}, beside, videos.seconds))
     if model.training_log:
-      sections.append(report.curves_figure(model.training_log))
+      sections.append(report_figures.curves_figure(model.training_log))
     return sections
 
 

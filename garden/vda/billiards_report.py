@@ -11,7 +11,6 @@ from garden.worlds.billiards import renderer
 _SOFT, _ACCENT, _GREEN = "#70767d", "#b3402f", "#2f6b4f"
 _COLUMNS = 9  # frames of a film that are still legible side by side
 _LEGIBLE = 96  # px, of a ball's picture in a film
-_NOT_CURVES = {"stage", "step", "total_steps", "epoch", "seconds", "time", "lr"}
 
 
 def choose(errors, most=3):
@@ -101,37 +100,3 @@ def error_figure(errors, straight, seconds):
   return report.Figure("Errors over time", figure, (
       "Mean distance from the truth. Collisions multiply small errors, so the mean is "
       "made by a few balls that missed or met another one by a hair; the median shows the rest."))
-
-
-def curves_figure(training_log):
-  """What training logged, a small panel a value; each stage goes on from the last.
-
-  Args:
-    training_log: dicts such as `{"stage": "init", "total_steps": 50, "loss": 1.2}`.
-
-  Returns:
-    A figure; a text if there is nothing to draw.
-  """
-  panels = {}
-  for line in training_log:
-    for key, value in line.items():
-      if (key not in _NOT_CURVES and "learning_rate" not in key and isinstance(value, int | float)
-          and np.isfinite(value)):
-        panels.setdefault(key, []).append((line.get("total_steps", line["step"]), value))
-  if not panels:
-    return report.Text("Training curves", "The training log holds no value to draw.")
-  columns = min(len(panels), 3)
-  lines = -(-len(panels) // columns)
-  figure = matplotlib.figure.Figure(figsize=(9.6, 2.3 * lines), layout="constrained")
-  axes = figure.subplots(lines, columns, squeeze=False).ravel()
-  for ax, (key, points) in zip(axes, panels.items()):
-    ax.plot(*zip(*points), color=_ACCENT if key.startswith("val_") else _GREEN, linewidth=1.2)
-    if min(value for _, value in points) > 0:
-      ax.set_yscale("log")
-    ax.set_title(key.replace("val_", "validation ").replace("_", " "), fontsize=9)
-    ax.tick_params(labelsize=7)
-    for side in ("top", "right"):
-      ax.spines[side].set_visible(False)
-  for ax in axes[len(panels):]:
-    ax.set_visible(False)
-  return report.Figure("Training curves", figure, "Means over each epoch, by step.")

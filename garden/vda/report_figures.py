@@ -19,7 +19,7 @@ _RIGHT, _WRONG = _COLORS[0], _COLORS[1]
 _PALETTE = matplotlib.colors.ListedColormap(
     [(0.93, 0.92, 0.90), *map(tuple, scene.BASE_COLORS)])
 _WORST = 0.3  # of a pixel's error, where the scale of error pictures ends
-_NOT_CURVES = {"stage", "step", "total_steps", "learning_rate"}
+_NOT_CURVES = {"stage", "step", "total_steps", "epoch", "seconds", "time", "lr"}
 _GROUPS = 5  # of towers by their reconstruction error
 
 
@@ -257,8 +257,9 @@ def curves_figure(training_log):
   panels = {}
   for line in training_log:
     for key, value in line.items():
-      if key not in _NOT_CURVES and isinstance(value, int | float) and np.isfinite(value):
-        panels.setdefault(key, []).append((line["total_steps"], value))
+      if (key not in _NOT_CURVES and "learning_rate" not in key and isinstance(value, int | float)
+          and np.isfinite(value)):
+        panels.setdefault(key, []).append((line.get("total_steps", line.get("step")), value))
   # What a stage has no loss of is logged as 0.
   panels = {key: points for key, points in panels.items() if any(value for _, value in points)}
   if not panels:
@@ -268,13 +269,13 @@ def curves_figure(training_log):
   figure = matplotlib.figure.Figure(figsize=(9.6, 2.3 * lines), layout="constrained")
   axes = figure.subplots(lines, columns, squeeze=False).ravel()
   for ax, (key, points) in zip(axes, panels.items()):
-    ax.plot(*zip(*points), color=_COLORS[0], linewidth=1.3)
+    ax.plot(*zip(*points), color=_COLORS[key.startswith("val_")], linewidth=1.3)
     if min(value for _, value in points) > 0 and key != "accuracy":
       ax.set_yscale("log")
       ax.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
       ax.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
       ax.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
-    ax.set_title(key.replace("_", " "), fontsize=9)
+    ax.set_title(key.replace("val_", "validation ").replace("_", " "), fontsize=9)
     ax.tick_params(labelsize=7)
     _plain(ax)
   for ax in axes[len(panels):]:
