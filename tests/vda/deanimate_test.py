@@ -8,9 +8,6 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from garden.core import config
-from garden.core import run as run_lib
-from garden.core import train
 from garden.vda import deanimate
 from garden.vda import recovered
 from garden.worlds.towers import physics
@@ -19,12 +16,9 @@ from garden.worlds.towers import scene
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory):
+def folder(vda_run):
   """Folder of a trained `vda/tiny.gin`. Shared: read it."""
-  where = tmp_path_factory.mktemp("vda") / "run"
-  text = config.load(["vda/tiny.gin"])
-  train.train(run_lib.Run(), str(where), text)
-  return where
+  return vda_run[1]
 
 
 @pytest.fixture(scope="session")

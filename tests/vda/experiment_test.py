@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 
 from garden.core import config
-from garden.core import evaluate
 from garden.core import records
 from garden.core import run as run_lib
 from garden.core import train
@@ -20,21 +19,6 @@ from garden.vda import state as state_lib
 from garden.worlds.towers import scene
 
 _METRICS = {"stability_accuracy", "count_accuracy", "position_error", "depth_error", "yaw_error"}
-
-
-@pytest.fixture(scope="session")
-def vda_run(tmp_path_factory):
-  """`(run, folder, rows, model)` of a trained and measured `vda/tiny.gin`. Shared: read it."""
-  folder = tmp_path_factory.mktemp("vda") / "run"
-  text = config.load(["vda/tiny.gin"])
-  run = run_lib.Run()
-  train.train(run, str(folder), text)
-  loaded, load = [], evaluate.load
-  with pytest.MonkeyPatch.context() as patch:
-    # The very model that was measured: its graphs are traced, which takes longer than all else.
-    patch.setattr(evaluate, "load", lambda *args: loaded.append(load(*args)) or loaded[-1])
-    rows = evaluate.evaluate(run, str(folder))
-  return run, folder, rows, loaded[0][0]
 
 
 @pytest.fixture(scope="session")
