@@ -25,6 +25,7 @@ from garden.worlds.towers import renderer
 BATCH = 50  # towers of a forward pass outside of training
 _COLORS = 4
 _MASK_SIZE = 56  # of the set's masks
+_SOME_CAMERA = (0.0, 0.3, 9.5, 38.0, 0.0, 0.0, 1.5)  # what a model is built with
 
 
 @gin.register(module="vda")
@@ -86,20 +87,19 @@ class Towers(experiment_lib.Experiment):
     """The towers of each test stream, read once."""
     return [stream.load() for stream in self.test]
 
-  @functools.cached_property
+  @property
   def source_size(self):
     """(height, width) of the towers' pictures."""
-    first = tf.io.decode_png(self.test_towers[0].images[0], channels=3)
-    return tuple(first.shape[:2])
+    return self.test[0].image_size
 
   def build_model(self):
     """The `VDA` model, compiled and built."""
     tf.keras.utils.set_random_seed(self.seed)
     model = VDA(self.network, self.recipe, self.stage, _COLORS + 1, self.steps, self.seed)
-    image, camera = tf.zeros([1, *self.source_size, 3]), self.test_towers[0].camera[:1]
-    model({"image": image, "camera": tf.constant(camera)})
+    image, camera = tf.zeros([1, *self.source_size, 3]), tf.constant([_SOME_CAMERA])
+    model({"image": image, "camera": camera})
     # An empty picture has no pair: the pairs' net is built on its own.
-    model.perception.look(image, tf.constant(camera), tf.constant([[[0.0, 0.0, 1.0, 1.0]] * 4]),
+    model.perception.look(image, camera, tf.constant([[[0.0, 0.0, 1.0, 1.0]] * 4]),
                           tf.ones([1, _COLORS], tf.bool))
     model.compile()
     # A checkpoint holds the optimizer's moments: they must be there before it is read.

@@ -61,6 +61,19 @@ class TowerSet:
                        for field in dataclasses.fields(self)})
 
 
+def config_of(name):
+  """The `TowersConfig` of a name.
+
+  Raises:
+    ValueError: there is none.
+  """
+  from garden.datasets.block_towers import configs
+  if name not in configs.CONFIGS:
+    raise ValueError(f"there is no config {name!r} of block_towers; there are "
+                     f"{', '.join(configs.CONFIGS)}")
+  return configs.CONFIGS[name]
+
+
 @functools.lru_cache(maxsize=4)
 def load_split(config, split, data_dir=None):
   """All towers of a split of `block_towers`, read once a process and made on first use.
@@ -83,11 +96,7 @@ def load_split(config, split, data_dir=None):
   import tensorflow_datasets as tfds
 
   from garden.datasets.block_towers import block_towers_dataset_builder as builders
-  from garden.datasets.block_towers import configs
-  if config not in configs.CONFIGS:
-    raise ValueError(f"there is no config {config!r} of block_towers; there are "
-                     f"{', '.join(configs.CONFIGS)}")
-  known = configs.CONFIGS[config]
+  known = config_of(config)
   if split not in known.splits:
     raise ValueError(f"{config} has no split {split!r}; it has {', '.join(known.splits)}")
   builder = builders.Builder(config=config, data_dir=data_dir)
@@ -115,8 +124,7 @@ def scenes_of(config, split, n=None):
   Example:
     scenes = scenes_of("towers_64", "test", 100)
   """
-  from garden.datasets.block_towers import configs
-  known = configs.CONFIGS[config]
+  known = config_of(config)
   return scene.sample(n or known.towers[split], known.seeds[split],
                       distribution=known.distribution, max_blocks=known.places)
 

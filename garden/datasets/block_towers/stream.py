@@ -40,6 +40,15 @@ class Stream(splits.Split):
     """
     return self.first(arrays.load_split(self.config, self.split, self.data_dir), "towers")
 
+  @property
+  def image_size(self):
+    """(height, width) of its pictures, without reading them.
+
+    Raises:
+      ValueError: there is no such config.
+    """
+    return (arrays.config_of(self.config).image_size,) * 2
+
   def light(self):
     """Light and floor of the same towers, `[N, 4]`: `arrays.light_numbers`."""
     scenes = arrays.scenes_of(self.config, self.split, self.n)
