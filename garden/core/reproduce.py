@@ -20,6 +20,7 @@ import gin
 
 import garden
 from garden.core import config
+from garden.core import paired
 from garden.core import processes
 from garden.core import records
 from garden.core import report
@@ -47,6 +48,7 @@ class Entry:
     where: take only the rows whose own setting holds these values, which are then left out of
       the table; for runs that are measured on several test sets.
     paper: metric -> the paper's value of this row; wins over the table's.
+    renamed: name of a metric in the run -> its name in the table; for runs of another room.
     starts_from: the run of an earlier entry whose weights every run begins with
       (`Run.warm_start`), by its name, in which "{seed}" stands for the seed.
     minutes: planned minutes of all its runs on 2 cores.
@@ -60,6 +62,7 @@ class Entry:
   setting: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   where: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   paper: Mapping[str, float] = dataclasses.field(default_factory=dict)
+  renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)
   starts_from: str | None = None
   minutes: float = 1.0
 
@@ -100,6 +103,7 @@ class Reproduction:
     notes: paragraphs below the tables.
     quoted: list of dicts with `experiment`, `method`, `metric`, `value`, `source` and
       optionally `setting`: rows of papers that no run here measures.
+    paired: list of dicts, the arguments of `paired.Comparison`.
   """
   room: str = gin.REQUIRED
   entries: Sequence[Mapping[str, Any]] = gin.REQUIRED
@@ -107,6 +111,7 @@ class Reproduction:
   metrics: Sequence[str] = ()
   notes: Sequence[str] = ()
   quoted: Sequence[Mapping[str, Any]] = ()
+  paired: Sequence[Mapping[str, Any]] = ()
 
   def quoted_rows(self):
     """The rows of papers: no mean, no run, the paper's value and its source."""
@@ -243,7 +248,8 @@ def rows_of(table, output_dir, entries):
         if setting is None or entry.method not in (None, method):
           continue
         if method is not None:
-          key = method, row["metric"], tuple(setting.items())
+          metric = entry.renamed.get(row["metric"], row["metric"])
+          key = method, metric, tuple(setting.items())
           values.setdefault(key, []).append((row, run))
     rows += [_row(table, entry, method, metric, dict(setting), samples)
              for (method, metric, setting), samples in values.items()]
@@ -286,12 +292,19 @@ def write(table, output_dir, entries):
   rows.sort(key=lambda row: order.index(row["experiment"])
             if row["experiment"] in order else len(order))
   result = {"environment": places[-1] if places else before.get("environment"),
-            "rows": rows}
+            "rows": rows, "paired": _paired(table, output_dir)}
   records.write_json(f"{stem}.json", result)
   records.write_text(f"{stem}.md", markdown(table, result))
   if rows:
     results_page.write(table.room, table.metrics, table.notes, result, f"{stem}.html")
   return f"{stem}.json", f"{stem}.md"
+
+
+def _paired(table, output_dir):
+  """The rows of the comparisons whose runs are there."""
+  compared = (paired.Comparison(**each).row(os.path.join(output_dir, "runs"))
+              for each in table.paired)
+  return [row for row in compared if row is not None]
 
 
 def _key(row):
@@ -320,6 +333,11 @@ def markdown(table, result):
     columns = ["method", f"paper {table.metrics[0]}", *table.metrics, "n",
                "seconds a run"]
     lines += [f"## {name}", "", report.markdown_table(columns, body)]
+    compared = [row for row in result.get("paired", ()) if row["experiment"] == name]
+    if compared:
+      lines += ["On the same items:", "", report.markdown_table(
+          list(results_page.PAIRED),
+          [results_page.paired_cells(row) for row in compared])]
   lines += [f"{note}\n" for note in table.notes]
   return "\n".join(lines)
 

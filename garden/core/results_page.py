@@ -7,6 +7,8 @@ from garden.core import report
 _COLORS = ("#2f6b4f", "#c0762b", "#3f5f9f", "#8a3f6b", "#6b6b2f", "#4f8a8a")
 _MARKERS = "os^v"  # of the first so many settings as there are colours, of the next ones …
 _PAPER = "#22262b"
+#: Columns of paired differences; p is that of the items, the error is over seeds.
+PAIRED = ("first", "second", "first - second", "p", "items", "seeds")
 
 
 def write(room, metrics, notes, result, path):
@@ -32,6 +34,10 @@ def write(room, metrics, notes, result, path):
           f"{metrics[0]}: mean and s.e.m. of n runs, each run a faint dot; a diamond is the "
           "paper's number."))
     sections.append(_table(name, metrics, rows))
+    compared = [row for row in result.get("paired", ()) if row["experiment"] == name]
+    if compared:
+      sections.append(report.Table(f"{name}: on the same items", list(PAIRED),
+                                   [paired_cells(row) for row in compared]))
   if notes:
     sections.append(report.Text("Notes", "\n\n".join(notes)))
   return report.write_report(path, f"Results: {room}", sections,
@@ -114,3 +120,10 @@ def cell(row):
   digits = 2 if abs(row["mean"]) >= 1 else 3
   error = "" if row["sem"] is None else f" ± {row['sem']:.{digits}f}"
   return f"{row['mean']:.{digits}f}{error}"
+
+
+def paired_cells(row):
+  """A row of `paired.Comparison` as texts, in the order of `PAIRED`."""
+  error = "" if row["sem"] is None else f" ± {row['sem']:.3f}"
+  return [row["first"], row["second"], f"{row['difference']:+.3f}{error}", f"{row['p']:.2g}",
+          str(row["items"]), str(row["seeds"])]

@@ -137,12 +137,20 @@ class BlockTowers(streams.TowersExperiment):
     return rows
 
   def predictions(self, model, data):
-    """`predictions.csv`: tower, probability of falling, whether it falls, count of blocks."""
+    """`predictions.csv`: stream, tower, blocks, fall_probability, fall (the truth), right."""
     del data
-    found = self.measure(model, self.test_towers[0])
-    return {"tower": list(range(len(found["fall"]))),
-            "fall_probability": [f"{p:.4f}" for p in found["probability"]],
-            "fall": found["fall"].tolist(), "blocks": found["count"].tolist()}
+    columns = {name: [] for name in ("stream", "tower", "blocks", "fall_probability", "fall",
+                                     "right")}
+    for name, towers in zip(self.test_names, self.test_towers):
+      found, n = self.measure(model, towers), len(towers)
+      right = (found["probability"] >= 0.5) == (found["fall"] == 1)
+      columns["stream"] += [name] * n
+      columns["tower"] += range(n)
+      columns["blocks"] += found["count"].tolist()
+      columns["fall_probability"] += [f"{p:.4f}" for p in found["probability"]]
+      columns["fall"] += found["fall"].tolist()
+      columns["right"] += right.astype(int).tolist()
+    return columns
 
   def signatures(self, model):
     """Image -> probability of falling; masks at four times and as a picture, or boxes."""

@@ -227,24 +227,39 @@ class Towers(experiment_lib.Experiment):
       rows += _rows(method, {"stream": name, "camera": "estimated"}, ways["estimated"], towers)
       rows += _rows("vda_truth_boxes", {"stream": name, "stage": self.stage},
                     ways["truth_boxes"], towers)
-      rows += self._refined_rows(name, ways["given"], towers, name == self.test_names[0])
+      rows += self._refined_rows(model, name, towers, name == self.test_names[0])
     return rows
 
-  def _refined_rows(self, name, found, towers, first):
-    """Rows of refined states, and on the first stream of coarse starts."""
+  def refine(self, model, towers):
+    """The first `refined_towers` of a stream's states, refined: dict of `trials.refined`."""
+    key = (id(model), id(towers), "refined")
+    if key not in self._measured:
+      few, found = self._first(towers, self.measure(model, towers)["given"])
+      images = arrays.images_of(few, np.arange(len(few)))
+      self._measured[key] = (model, towers, trials.refined(
+          self.refinement, found, images, few.camera))
+    return self._measured[key][-1]
+
+  def _first(self, towers, found):
+    """The towers that are refined, and what was found of them."""
     n = min(self.refined_towers, len(towers))
-    few, found = towers.take(np.arange(n)), {key: value[:n] for key, value in found.items()}
-    images, starts = arrays.images_of(few, np.arange(n)), []
+    return towers.take(np.arange(n)), {key: value[:n] for key, value in found.items()}
+
+  def _refined_rows(self, model, name, towers, first):
+    """Rows of refined states, and on the first stream of coarse starts."""
+    few, found = self._first(towers, self.measure(model, towers)["given"])
+    starts = []
     if self.refinement is not None:
-      starts.append(({"start": f"vda_{self.stage}"}, self.refinement, found))
+      starts.append((f"vda_{self.stage}", found, self.refine(model, towers)))
     if self.coarse_refinement is not None and first:
-      start = trials.coarse(_truth(few), few.boxes, few.camera, self.seed)
-      starts.append(({"start": "coarse"}, self.coarse_refinement,
-                     {**start, "light": found["light"]}))
+      start = {**trials.coarse(_truth(few), few.boxes, few.camera, self.seed),
+               "light": found["light"]}
+      images = arrays.images_of(few, np.arange(len(few)))
+      starts.append(("coarse", start, trials.refined(
+          self.coarse_refinement, start, images, few.camera)))
     rows = []
-    for setting, refinement, start in starts:
-      setting = {"stream": name, **setting, "towers": n}
-      better = trials.refined(refinement, start, images, few.camera)
+    for begin, start, better in starts:
+      setting = {"stream": name, "start": begin, "towers": len(few)}
       rows += _rows("vda_start", setting, start, few)
       rows += _rows("vda_refined", setting, better, few)
       rows.append({"method": "vda_refined", "metric": "refinement_gain", "setting": {
@@ -252,14 +267,30 @@ class Towers(experiment_lib.Experiment):
     return rows
 
   def predictions(self, model, data):
-    """`predictions.csv`: tower, blocks, probability of falling, margin, reconstruction error."""
+    """`predictions.csv`, a line for each tower of each stream.
+
+    Columns: stream, tower, blocks that were found, fall_probability, margin,
+    reconstruction_error, fall (the truth), right; and, 0 for towers that weren't, refined and
+    refined_right.
+    """
     del data
-    found = self.measure(model, self.test_towers[0])["given"]
-    return {"tower": list(range(len(found["margin"]))),
-            "blocks": found["present"].sum(axis=1).tolist(),
-            "fall_probability": [f"{p:.4f}" for p in found["fall_probability"]],
-            "margin": [f"{m:.4f}" for m in found["margin"]],
-            "reconstruction_error": [f"{e:.4f}" for e in found["reconstruction_error"]]}
+    lines = []
+    for name, towers in zip(self.test_names, self.test_towers):
+      found = self.measure(model, towers)["given"]
+      right = metrics.told_right(found, towers.fall)
+      refined = np.zeros(0, bool)
+      if self.refinement is not None:
+        few, _ = self._first(towers, found)
+        refined = metrics.told_right(self.refine(model, towers), few.fall)
+      for i in range(len(towers)):
+        lines.append({
+            "stream": name, "tower": i, "blocks": int(found["present"][i].sum()),
+            "fall_probability": f"{found['fall_probability'][i]:.4f}",
+            "margin": f"{found['margin'][i]:.4f}",
+            "reconstruction_error": f"{found['reconstruction_error'][i]:.4f}",
+            "fall": int(towers.fall[i]), "right": int(right[i]), "refined": int(i < len(refined)),
+            "refined_right": int(i < len(refined) and refined[i])})
+    return {name: [line[name] for line in lines] for name in lines[0]}
 
   def signatures(self, model):
     """Image (and camera) -> state, stability, reconstruction."""

@@ -94,6 +94,27 @@ def test_rows_with_a_setting_of_their_own_are_told_apart_and_chosen(tmp_path):
     ({"k": 1, "blocks": 2}, 1.0), ({"k": 1, "blocks": 3}, 2.0)]
 
 
+def test_a_metric_of_another_room_gets_the_tables_name(finished):
+  table = _table(entries=[{**_ENTRIES[0], "renamed": {"error_percent": "error"}}])
+  found, _ = reproduce.rows_of(table, str(finished), table.select())
+  assert {row["metric"] for row in found} == {"error", "nmi"}
+
+
+def test_paired_differences_stand_below_their_experiment(finished):
+  for name, right in (("a", (1, 1, 0)), ("b", (1, 0, 0))):
+    lines = "".join(f"{value}\n" for value in ("right", *right))
+    (finished / "runs" / name).mkdir()
+    (finished / "runs" / name / "predictions.csv").write_text(lines)
+  table = _table(paired=[
+    {"experiment": "digits", "first": "a", "second": "b", "names": ("net", "other")},
+    {"experiment": "windows", "first": "a", "second": "missing"}])  # fmt: skip
+  paths = reproduce.write(table, str(finished), table.select())
+  assert [row["difference"] for row in records.read_json(paths[0])["paired"]] == [0.3333]
+  digits = (finished / "toy.md").read_text().split("## ")[1]
+  assert "On the same items:" in digits and "+0.333" in digits
+  assert "on the same items" in (finished / "toy.html").read_text()
+
+
 def test_quoted_rows_are_marked_and_not_doubled(finished):
   table = _table(quoted=[{"experiment": "digits", "method": "humans", "metric": "error_percent",
                           "value": 33.0, "source": "a paper"}])
@@ -112,7 +133,8 @@ def test_the_table_is_written_as_json_and_markdown(finished):
   paths = reproduce.write(table, str(finished), table.select())
   assert [p.rsplit("/", 1)[1] for p in paths] == ["toy.json", "toy.md"]
   result = records.read_json(paths[0])
-  assert set(result) == {"environment", "rows"} and result["environment"] == {"python": "3.11"}
+  assert set(result) == {"environment", "rows", "paired"}
+  assert result["environment"] == {"python": "3.11"}
   assert set(result["rows"][0]) >= {
     "experiment", "method", "setting", "metric", "paper", "mean", "sem", "n", "seconds", "seeds",
     "revision",

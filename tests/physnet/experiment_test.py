@@ -79,6 +79,8 @@ def test_predictions_have_a_line_for_each_tower(trained, test_towers):
   made, model, data = trained
   columns = made.predictions(model, data)
   assert {len(values) for values in columns.values()} == {len(test_towers)}
+  sure = np.array(columns["fall_probability"], float) >= 0.5
+  np.testing.assert_array_equal(columns["right"], sure == np.array(columns["fall"]))
 
 
 def test_the_served_model_says_what_the_model_says(trained):

@@ -93,11 +93,24 @@ def test_with_true_boxes_every_block_is_there(vda_run):
 def test_predictions_have_a_line_for_each_tower(vda_run):
   with open(vda_run[1] / "predictions.csv", encoding="utf-8") as file:
     lines = list(csv.DictReader(file))
-  assert list(lines[0]) == ["tower", "blocks", "fall_probability", "margin",
-                            "reconstruction_error"]
+  assert list(lines[0]) == [
+      "stream", "tower", "blocks", "fall_probability", "margin", "reconstruction_error", "fall",
+      "right", "refined", "refined_right"]
   assert [int(line["tower"]) for line in lines] == list(range(32))
-  assert all(0 <= int(line["blocks"]) <= 4 for line in lines)
-  assert all(0 <= float(line["fall_probability"]) <= 1 for line in lines)
+  assert all(0 <= int(line["blocks"]) <= 4 and line["stream"] == "test" for line in lines)
+
+
+def test_predictions_and_rows_tell_the_same_accuracy(vda_run):
+  with open(vda_run[1] / "predictions.csv", encoding="utf-8") as file:
+    lines = list(csv.DictReader(file))
+  towers = vda_run[0].experiment.test_towers[0]
+  right = np.array([int(line["right"]) for line in lines])
+  told = _values(_unrefined(vda_run[2]), "stability_accuracy", stream="test")
+  for count in (2, 3, 4):
+    assert right[towers.count == count].mean() == pytest.approx(told[count])
+  refined = [line for line in lines if line["refined"] == "1"]
+  assert [int(line["tower"]) for line in refined] == [0, 1, 2, 3]
+  assert all(line["refined_right"] == "0" for line in lines if line["refined"] == "0")
 
 
 def test_the_run_is_recorded(vda_run):
