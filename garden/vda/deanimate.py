@@ -1,13 +1,9 @@
 """De-animation of a user's images: from each the scene (`recovered`), or why there is none.
 
-The model knows stacks, one block a level and one of each of its colours. What else there is can be
-told only where it shows: a colour at two places, a part higher than one block can be, two blocks
-beside each other. A model of stage `init` so refused none of 400 rendered towers of 2 to 4 blocks
-and a tenth of those of another look, whose colours it mistakes; every tower with a colour twice,
-9 in 10 pairs side by side, but only 8 in 10 towers with a fifth block of an unknown colour.
+The model knows stacks, one block a level. What else there is can be told only where it shows: more
+blocks than it has places for, or two blocks beside each other.
 """
 
-import math
 import pathlib
 
 import numpy as np
@@ -18,17 +14,14 @@ from garden.core import run as run_lib
 from garden.datasets import photo_folder
 from garden.vda import engines
 from garden.vda import experiment as experiment_lib
-from garden.vda import perception
+from garden.vda import proposals
 from garden.vda import recovered as recovered_lib
 from garden.vda import settings as settings_lib
 from garden.vda import state as state_lib
 from garden.worlds.towers import scene
-from garden.worlds.towers import windows
 
 _CAMERA = ("azimuth", "elevation", "distance", "fovy", "x", "y", "z")
-_PIECE = 0.3  # of a block's side squared: a smaller piece of a colour may be a speck
 _BESIDE = 0.4  # of a block's height, between the middles of neighbours: less is no stack
-_TALL = 1.05  # times the greatest height that one block is seen with
 
 
 class DeAnimator:
@@ -89,50 +82,37 @@ class DeAnimator:
       told = self.model.support_test(state)
       margin, fall = float(told["margin"][0]), told["fall_probability"][0]
     return recovered_lib.Recovered(
-        towers=recovered_lib.towers({**found, **state}), image=image, classes=found["classes"][0],
+        towers=recovered_lib.towers({**found, **state}), image=image,
+        classes=np.concatenate([[0], found["color_class"][0]])[found["ids"][0]],
         boxes=found["boxes"][0][found["present"][0]], margin=margin, fall_probability=float(fall),
         reconstruction_error=float(found["reconstruction_error"][0]),
         camera_given=self.camera is not None, refined=self.refiner is not None, settled=wrong)
 
   def _looked(self, inputs):
-    """`VDA.call`, and what is seen of each colour."""
+    """`VDA.call`, and how high a block is in the image."""
     found = self.model(inputs, training=False)
-    count = self.model.n_classes
-    classes = tf.argmax(found["segments"], axis=-1)
-    solid = windows.solid(tf.one_hot(classes, count)[..., 1:])
     return {**{name: value for name, value in found.items() if name != "shares"},
-            "classes": classes, "solid": solid,
-            "block": perception.block_height(found["camera"])}
+            "block": proposals.block_height(found["camera"])}
 
   def _drawn(self, inputs, state, camera, light):
     """Paint and reconstruction error of another state."""
-    small = self.model.perception.shrink(inputs["image"])
+    small = self.model.shrink(inputs["image"])
     drawn = self.model.draw(self.model.graphics, state, camera, light, small)
-    return {name: drawn[name] for name in ("color", "floor_color", "sky_color",
+    return {name: drawn[name] for name in ("color", "floor_color", "sky_color", "ids",
                                            "reconstruction_error")}
 
   def _check_seen(self, found):
     """Raises a ValueError unless there is a stack of blocks, of no more than the model knows."""
-    names = scene.COLOR_NAMES[:self.model.n_classes - 1]
-    if not np.isfinite(found["segments"]).all():
-      raise ValueError("the segmenter's numbers aren't finite, so the weights are broken; train "
-                       "again, or take an older checkpoint")
+    names, places = scene.COLOR_NAMES, self.model.perception.places
+    if not np.isfinite(found["score"]).all():
+      raise ValueError("the numbers of the proposals aren't finite, so the weights are broken; "
+                       "train again, or take an older checkpoint")
     if not found["present"].any():
-      raise ValueError(f"no block was found; the image must show {', '.join(names)} blocks, large "
-                       "enough to be told apart")
-    known = (f"more blocks than the model knows: {len(names)}, one each of {', '.join(names)}; cut "
-             "the image down to them")
-    block = float(found["block"][0]) * found["solid"].shape[1]
-    elevation = float(found["camera"][0, 1])
-    # The silhouette of a cube, turned with an edge to the camera; of two it is above it.
-    tall = _TALL * block * (1.5 * math.cos(elevation) + 1.3 * math.sin(elevation))
-    for k, name in enumerate(names):
-      pieces = _pieces(found["solid"][0, ..., k], _PIECE * block ** 2)
-      if len(pieces) > 1:
-        raise ValueError(f"{name} is seen at {len(pieces)} places; that is {known}")
-      if pieces and pieces[0] > tall:
-        raise ValueError(f"what is {name} is {pieces[0] / block:.2g} blocks high in the image; "
-                         f"that is {known}")
+      raise ValueError("no block was found; the image must show a stack of blocks, in the middle "
+                       "and each a sixteenth to a quarter of its height")
+    if found["crowded"].any():
+      raise ValueError(f"more blocks than the model has places for, {places}; cut the image down, "
+                       f"or bind vda.Network.places = {places + 2}")
     boxes, kinds = found["boxes"][0], found["color_class"][0]
     for b in range(int(found["present"].sum()) - 1):
       rise = (boxes[b, 0] + boxes[b, 2] - boxes[b + 1, 0] - boxes[b + 1, 2]) / 2.0
@@ -152,15 +132,6 @@ class DeAnimator:
         raise ValueError(f"{error}; --settle goes on with the settled scene") from error
       return str(error)
     return None
-
-
-def _pieces(mask, least):
-  """Heights in pixels of the connected parts of a mask that have at least `least` pixels."""
-  from scipy import ndimage
-  labels, _ = ndimage.label(mask > 0, np.ones((3, 3)))
-  sizes = np.bincount(labels.ravel())[1:]
-  return [part[0].stop - part[0].start
-          for part, size in zip(ndimage.find_objects(labels), sizes) if size >= least]
 
 
 def load(model_dir, best=False, bindings=()):

@@ -95,7 +95,7 @@ class Towers(experiment_lib.Experiment):
   def build_model(self):
     """The `VDA` model, compiled and built."""
     tf.keras.utils.set_random_seed(self.seed)
-    model = VDA(self.network, self.recipe, self.stage, _COLORS + 1, self.steps, self.seed)
+    model = VDA(self.network, self.recipe, self.stage, _COLORS, self.steps, self.seed)
     image, camera = tf.zeros([1, *self.source_size, 3]), tf.constant([_SOME_CAMERA])
     model({"image": image, "camera": camera})
     # An empty picture has no pair: the pairs' net is built on its own.
@@ -144,7 +144,7 @@ class Towers(experiment_lib.Experiment):
     """What `de_animate` calls, traced once for each set of inputs."""
     def whole(inputs):
       found = model(inputs, training=False)
-      return {name: value for name, value in found.items() if name not in ("segments", "shares")}
+      return {name: value for name, value in found.items() if name != "shares"}
 
     def from_boxes(inputs):
       state = model.perception.look(inputs["image"], inputs["camera"], inputs["boxes"],

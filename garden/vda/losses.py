@@ -62,9 +62,3 @@ def stability_loss(probability, fall):
   p = _LEAST + (1.0 - 2.0 * _LEAST) * probability
   fall = tf.cast(fall, p.dtype)
   return -tf.reduce_mean(fall * tf.math.log(p) + (1.0 - fall) * tf.math.log(1.0 - p))
-
-
-def classes_of(ids, color_class):
-  """Colour classes of a rendered picture: ids `[N, s, s]`, `[N, B]` -> `[N, s, s]` int32."""
-  table = tf.pad(tf.cast(color_class, tf.int32), [[0, 0], [1, 0]])
-  return tf.gather(table, ids, batch_dims=1)

@@ -1,7 +1,7 @@
 """Perception: an image and its camera -> the state of the tower.
 
-The strong form: a small colour segmenter finds the blocks, each pair of neighbours is cut out at
-the scale that the camera gives a block, and one shared net tells how the upper block lies on the
+The strong form: a net proposes where blocks are (`proposals`), each pair of neighbours is cut out
+at the scale that the camera gives a block, and one shared net tells how the upper block lies on the
 lower one:
 
     (dx, dy, cos 4a, sin 4a, cos 4b, sin 4b)
@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from garden.core import layers
 from garden.vda import object_net
+from garden.vda import proposals
 from garden.vda import state as state_lib
 from garden.worlds.towers import camera as camera_lib
 from garden.worlds.towers import scene
@@ -32,11 +33,6 @@ _DISTANCE, _ELEVATION = (9.5, 1.0), (0.275, 0.175)
 _PROBE = 0.05  # m, of the finite differences of `place_base`
 _PRIOR = 0.01  # of a box in the image, for a metre away from where the camera looks
 _FARTHEST = 1.0  # m, of one step
-
-
-def block_height(camera):
-  """Height of a cube of 1 m where the camera looks: `[N, 7]` -> `[N]`, in shares of the image."""
-  return 0.5 / (camera[:, 2] * tf.tan(camera[:, 3] * (math.pi / 360.0)))
 
 
 def camera_numbers(places, camera):
@@ -187,15 +183,17 @@ class Perception(tf.keras.layers.Layer):
   """Images and cameras to states: `{"image", "camera"}` -> a state with what led to it.
 
   `image` is `[N, s, s, 3]` in [0, 1], `camera` `[N, 7]`. The result is a state (see `state`) with
-  `color_class` `[N, B]` int32, `segments` `[N, t, t, n_classes]` logits, `boxes` `[N, B, 4]`,
-  `poses` `[N, B - 1, 6]` and `valid` `[N, B - 1]`. A color is as it is seen, light included.
+  `color_class` `[N, B]` int32, `score` and `boxes` `[N, B, 4]` of the proposals, `crowded` `[N]`
+  bool, `poses` `[N, B - 1, 6]` and `valid` `[N, B - 1]`. A color is as it is seen, light included.
 
   Args:
-    n_classes: background and colours of blocks; B is one less.
+    n_colors: K, colours that proposals tell apart.
+    places: B, the most blocks of a tower. No weight depends on it: it may be set at any time
+      before a graph is traced.
     filters: of the pairs' trunk.
     size: side of a window in pixels.
     pixels_per_block: scale of the windows.
-    segment_size: side of the image that the segmenter sees.
+    proposal_size: side of the square that proposals see, in pixels.
     form: "pairs", or "objects", the paper's (see `object_net`).
     **kwargs: of `tf.keras.layers.Layer`.
 
@@ -203,48 +201,55 @@ class Perception(tf.keras.layers.Layer):
     state = Perception()({"image": images, "camera": towers.camera})
   """
 
-  def __init__(self, n_classes=5, filters=(24, 48, 96), size=64, pixels_per_block=24.0,
-               segment_size=84, form="pairs", **kwargs):
+  def __init__(self, n_colors=4, places=4, filters=(24, 48, 96), size=64, pixels_per_block=24.0,
+               proposal_size=84, form="pairs", **kwargs):
     super().__init__(**kwargs)
     if form not in ("pairs", "objects"):
       raise ValueError(f"form is {form!r}; it must be pairs or objects")
     self.form = form
-    self.n_classes, self.filters = int(n_classes), tuple(filters)
+    self.n_colors, self.places, self.filters = int(n_colors), int(places), tuple(filters)
     self.size, self.pixels_per_block = int(size), float(pixels_per_block)
-    self.segment_size = int(segment_size)
-    self.segmenter = layers.Segmenter(self.n_classes, dtype=self.dtype_policy)
+    self.proposal_size = int(proposal_size)
+    self.proposals = proposals.Proposals(self.n_colors, dtype=self.dtype_policy)
     if form == "pairs":
       self.pair_net = PairNet(self.filters, dtype=self.dtype_policy)
     else:
       self.object_net = object_net.ObjectNet(dtype=self.dtype_policy)
 
   def call(self, inputs, training=None):
-    """Images and cameras -> states, with boxes by the segmenter."""
+    """Images and cameras -> states, with boxes by the proposals."""
     images, camera = inputs["image"], inputs["camera"]
-    small = self.shrink(images)
-    found = self.propose(small, self.segment(small, training))
+    squares = proposals.squares(camera)
+    cells = self.proposals(self.square_views(images, squares), training=training)
+    found = self.propose(images, cells, squares)
     state = self.look(images, camera, found["boxes"], found["present"], training)
     return {**found, **state}
 
-  def propose(self, small, segments):
-    """What the segmenter's logits say of blocks, the lowest first.
+  def square_views(self, images, squares):
+    """What the proposals' net sees: squares of images, brought to one brightness and contrast."""
+    return standardized(proposals.cut(images, squares, self.proposal_size))
+
+  def propose(self, images, cells, squares, places=None):
+    """What the proposals' cells say of blocks, the lowest first.
 
     Args:
-      small: `[N, t, t, 3]` of `shrink`.
-      segments: `[N, t, t, n_classes]` logits.
+      images: `[N, s, s, 3]`, for the colours.
+      cells: `[N, c, c, 5 + K]` of `proposals.Proposals`.
+      squares: `[N, 4]` that they saw.
+      places: B; the layer's own if it is None.
 
     Returns:
-      Dict of `segments`, `boxes`, `present`, `color`, `color_class`.
+      Dict of `boxes` in shares of the image, `present`, `score`, `color`, `color_class` and
+      `crowded`.
     """
-    classes = tf.argmax(segments, axis=-1)
-    boxes, present = windows.boxes_of_masks(classes, self.n_classes)
-    color = _mean_colors(small, classes, self.n_classes)
-    order = windows.level_order(boxes, present)
-    numbers = tf.cast(present, tf.int32) * tf.range(1, self.n_classes)
-    boxes, present, color, color_class = (
-        tf.gather(x, order, batch_dims=1) for x in (boxes, present, color, numbers))
-    return {"segments": segments, "boxes": boxes, "present": present, "color": color,
-            "color_class": color_class}
+    found = proposals.decode(cells, places or self.places)
+    crowded = found.pop("crowded")
+    order = windows.level_order(found["boxes"], found["present"])
+    found = {name: tf.gather(value, order, batch_dims=1) for name, value in found.items()}
+    there = tf.cast(found["present"], tf.float32)[..., tf.newaxis]
+    boxes = there * proposals.out_of(found["boxes"], squares)
+    return {**found, "boxes": boxes, "color": there * _mean_colors(images, boxes),
+            "crowded": crowded}
 
   def look(self, images, camera, boxes, present, training=None):
     """The state, without colours, of blocks whose boxes `[N, B, 4]` are known, lowest first."""
@@ -264,28 +269,24 @@ class Perception(tf.keras.layers.Layer):
 
   def _seen(self, images, camera, boxes, there):
     """What is cut out around boxes `[N, K, 4]` where they are `there`, and the camera's numbers."""
-    height = block_height(camera)[:, tf.newaxis] + tf.zeros_like(boxes[..., 0])
+    height = proposals.block_height(camera)[:, tf.newaxis] + tf.zeros_like(boxes[..., 0])
     places = windows.place(boxes, height, self.size, self.pixels_per_block)
     return {"windows": standardized(windows.crop(images, places, there, self.size)),
             "camera": tf.boolean_mask(camera_numbers(places, camera), there)}
 
-  def segment(self, small, training=None):
-    """The segmenter's logits of images of `shrink`, each brought to one brightness and contrast."""
-    return self.segmenter(standardized(small), training=training)
-
-  def shrink(self, images):
-    """Images to the size that the segmenter sees, by area."""
-    return tf.image.resize(images, [self.segment_size] * 2, method="area")
-
   def get_config(self):
     """The arguments of the constructor."""
-    return {**super().get_config(), "n_classes": self.n_classes, "filters": self.filters,
-            "size": self.size, "pixels_per_block": self.pixels_per_block,
-            "segment_size": self.segment_size, "form": self.form}
+    return {**super().get_config(), "n_colors": self.n_colors, "places": self.places,
+            "filters": self.filters, "size": self.size,
+            "pixels_per_block": self.pixels_per_block, "proposal_size": self.proposal_size,
+            "form": self.form}
 
 
-def _mean_colors(images, classes, n_classes):
-  """`[N, n_classes - 1, 3]`, mean colour of the pixels of each class; 0 of one that isn't seen."""
-  hot = tf.one_hot(classes, n_classes)[..., 1:]
-  total = tf.einsum("nhwk,nhwc->nkc", hot, images)
-  return tf.math.divide_no_nan(total, tf.reduce_sum(hot, axis=[1, 2])[..., tf.newaxis])
+def _mean_colors(images, boxes, side=8):
+  """`[N, B, 3]`, mean colour of the middle of each box, which is surely the block's."""
+  count = boxes.shape[1]
+  middle, half = 0.5 * (boxes[..., :2] + boxes[..., 2:]), 0.25 * (boxes[..., 2:] - boxes[..., :2])
+  parts = tf.image.crop_and_resize(
+      images, tf.reshape(tf.concat([middle - half, middle + half], axis=-1), [-1, 4]),
+      tf.repeat(tf.range(tf.shape(images)[0]), count), [side, side])
+  return tf.reshape(tf.reduce_mean(parts, axis=[1, 2]), [-1, count, 3])

@@ -22,6 +22,7 @@ import tensorflow as tf
 
 from garden.core import checks
 from garden.vda import graphics
+from garden.vda import proposals
 from garden.vda import state as state_lib
 
 #: Finite differences of across, depth, yaw, base, the light's slopes, its ambient share, tiles.
@@ -188,12 +189,11 @@ def unpack(x, fixed):
 
 def window_of(boxes, present, camera, size):
   """The window of `size`'s shape around each tower, `[N, 4]` in shares of the image."""
-  from garden.vda.perception import block_height
   there = present[..., tf.newaxis]
   low = tf.reduce_min(tf.where(there, boxes[..., :2], 1.0), axis=1)
   high = tf.reduce_max(tf.where(there, boxes[..., 2:], 0.0), axis=1)
   low, high = tf.minimum(low, high), tf.maximum(low, high)
-  half = 0.5 * (high - low) + _MARGIN * block_height(camera)[:, tf.newaxis]
+  half = 0.5 * (high - low) + _MARGIN * proposals.block_height(camera)[:, tf.newaxis]
   shape = tf.constant([size[0] / size[1], 1.0])
   half = tf.reduce_max(half / shape, axis=1, keepdims=True) * shape
   middle = 0.5 * (low + high)

@@ -24,7 +24,9 @@ class Network:
     filters: of the pairs' trunk.
     size: side of a window in pixels.
     pixels_per_block: scale of the windows.
-    segment_size: side of the image that the segmenter and the renderer see.
+    places: the most blocks of a tower; no weight depends on it, so a trained model may get more.
+    proposal_size: side of the square that proposals see, in pixels.
+    picture_size: side of the image that is reconstructed, in pixels.
     softness: of the soft renderer's edges, in its pixels.
     scale: of the soft support test, in block widths: the error of the poses.
   """
@@ -33,7 +35,9 @@ class Network:
   filters: Sequence[int] = (24, 48, 96)
   size: int = 64
   pixels_per_block: float = 24.0
-  segment_size: int = 84
+  places: int = 4
+  proposal_size: int = 84
+  picture_size: int = 84
   softness: float = 0.5
   scale: float = 0.05
 
@@ -41,7 +45,9 @@ class Network:
     if self.form not in FORMS:
       raise ValueError(f"form is {self.form!r}; it must be one of {', '.join(FORMS)}")
     checks.check_count("size", self.size, 16)
-    checks.check_count("segment_size", self.segment_size, 16)
+    checks.check_count("places", self.places, 2)
+    checks.check_count("proposal_size", self.proposal_size, 16)
+    checks.check_count("picture_size", self.picture_size, 16)
     for name in ("pixels_per_block", "softness", "scale"):
       checks.check_positive(name, getattr(self, name))
 
@@ -51,19 +57,19 @@ class Network:
 class Recipe(views.Recipe):
   """What is minimised, and how.
 
-      init    CE(segments) + Huber(poses) + Huber(light) + Huber(camera)      simulated scenes
-      joint   + reconstruction + CE(segments, what was rendered)              images
-      full    + BCE(support test, label)                                      stability labels
+      init    proposals + Huber(poses) + Huber(light) + Huber(camera)       simulated scenes
+      joint   + reconstruction + proposals(what was rendered)               images
+      full    + BCE(support test, label)                                    stability labels
 
   Attributes:
     pose_weight: of the pairs' poses.
-    segment_weight: of the segmenter's cross-entropy on simulated scenes.
-    segment_share: share of a batch that the segmenter learns from; it is soon good enough.
+    proposal_weight: of the proposals' loss on simulated scenes.
+    proposal_share: share of a batch that proposals learn from.
     around_weight: of light and camera.
     box_noise: standard deviation of the boxes' sides in training, in shares of the image; what
-      the segmenter's boxes are off by.
+      the proposals' boxes are off by.
     reconstruction_weight: of the reconstruction, from `joint` on.
-    completion_weight: of the segmenter's cross-entropy with what was rendered, from `joint` on.
+    completion_weight: of the proposals' loss by the boxes of what was rendered, from `joint` on.
     physics_weight: of the stability labels, in `full`.
     reconstruction: whose gradient: the soft "engine"'s, or "reinforce" through hard pictures.
     physics: whose gradient: the soft support "engine"'s, or "reinforce" through MuJoCo.
@@ -76,8 +82,8 @@ class Recipe(views.Recipe):
   """
 
   pose_weight: float = 1.0
-  segment_weight: float = 1.0
-  segment_share: float = 0.25
+  proposal_weight: float = 0.3
+  proposal_share: float = 0.5
   around_weight: float = 0.2
   box_noise: float = 0.01
   reconstruction_weight: float = 10.0
@@ -98,8 +104,8 @@ class Recipe(views.Recipe):
       checks.check_number(name, getattr(self, name), open_=True)
     checks.check_count("warm_up", self.warm_up, 0)
     checks.check_count("samples", self.samples, 2)
-    checks.check_positive("segment_share", self.segment_share, most=1)
-    for name in ("pose_weight", "segment_weight", "around_weight", "box_noise",
+    checks.check_positive("proposal_share", self.proposal_share, most=1)
+    for name in ("pose_weight", "proposal_weight", "around_weight", "box_noise",
                  "reconstruction_weight", "completion_weight", "physics_weight", "weight_decay"):
       checks.check_number(name, getattr(self, name))
     for name in ("reconstruction", "physics"):

@@ -1,11 +1,11 @@
 """Visual de-animation of block towers: the model and its three stages.
 
-    image -> segmenter, pairs -> state -> support test -> does it fall
+    image -> proposals, pairs -> state -> support test -> does it fall
                                        -> renderer     -> image
 
 Wu et al. 2017. `init` learns from simulated scenes, whose states are known. `joint` adds images
-of which nothing is known: their reconstruction, and what the renderer drew as the target of the
-segmenter, which so learns whole blocks where it had seen parts. `full` adds whether each of them
+of which nothing is known: their reconstruction, and the boxes of what the renderer drew as the
+target of the proposals, which see the image in other light. `full` adds whether each of them
 fell. Simulated scenes stay in every batch, so that nothing is forgotten. Both go through one
 forward pass, and batch norm sees them together, as it will in use.
 
@@ -18,7 +18,6 @@ the towers' Bullet and Blender are MuJoCo, a support test and a ray-caster.
 import numpy as np
 import tensorflow as tf
 
-from garden.core import layers
 from garden.core import losses as core_losses
 from garden.core import model as model_lib
 from garden.datasets.block_towers import views
@@ -26,12 +25,14 @@ from garden.vda import engines
 from garden.vda import graphics
 from garden.vda import losses
 from garden.vda import perception
+from garden.vda import proposals
 from garden.vda import reinforce
 from garden.vda import settings as settings_lib
 from garden.vda import state as state_lib
 from garden.vda import surroundings
+from garden.worlds.towers import windows
 
-_LOGGED = ("loss", "pose_loss", "segment_loss", "around_loss", "reconstruction_loss",
+_LOGGED = ("loss", "pose_loss", "proposal_loss", "around_loss", "reconstruction_loss",
            "completion_loss", "physics_loss", "reconstruction_error", "accuracy")
 _AROUND = 0.2  # where the surroundings' Huber turns linear
 _SURE = 0.9  # probability of what MuJoCo tells, as a reward's log p
@@ -41,7 +42,7 @@ class VDA(model_lib.GardenModel):
   """Images of towers to states, stability and reconstructions.
 
   `model({"image": [N, s, s, 3] in [0, 1], "camera": [N, 7]})` returns a state (see `state`) with
-  `boxes`, `segments`, `poses`, `color_class`; `light` `[N, 4]` and `camera` `[N, 7]`; `margin`
+  `boxes`, `score`, `poses`, `color_class`; `light` `[N, 4]` and `camera` `[N, 7]`; `margin`
   and `fall_probability` `[N]`; `image`, the reconstruction `[N, t, t, 3]`, and its
   `reconstruction_error` `[N]`. Without "camera" the camera is estimated.
 
@@ -49,7 +50,7 @@ class VDA(model_lib.GardenModel):
     network: `settings.Network`.
     recipe: `settings.Recipe`.
     stage: "init", "joint" or "full".
-    n_classes: background and colours.
+    n_colors: colours that proposals tell apart.
     steps: of training, for the learning rate.
     seed: of views, of the boxes' noise and of REINFORCE's samples.
 
@@ -58,16 +59,16 @@ class VDA(model_lib.GardenModel):
     falls = model({"image": images, "camera": towers.camera})["fall_probability"] > 0.5
   """
 
-  def __init__(self, network, recipe, stage="init", n_classes=5, steps=1000, seed=0, **kwargs):
+  def __init__(self, network, recipe, stage="init", n_colors=4, steps=1000, seed=0, **kwargs):
     super().__init__(seed=seed, **kwargs)
     self.network, self.recipe, self.training_stage = network, recipe, stage
-    self.n_classes, self.steps = n_classes, steps
+    self.n_colors, self.steps = n_colors, steps
     self.perception = perception.Perception(
-        n_classes, network.filters, network.size, network.pixels_per_block, network.segment_size,
-        network.form)
+        n_colors, network.places, network.filters, network.size, network.pixels_per_block,
+        network.proposal_size, network.form)
     self.surroundings = surroundings.Surroundings()
-    self.graphics = graphics.Graphics(network.segment_size, network.softness)
-    self.hard_graphics = graphics.Graphics(network.segment_size, 0.0)
+    self.graphics = graphics.Graphics(network.picture_size, network.softness)
+    self.hard_graphics = graphics.Graphics(network.picture_size, 0.0)
     self.support = engines.SupportEngine(scale=network.scale)
     self.support_test = engines.SupportEngine(softness=0.0, scale=network.scale)
     self.views = views.Views(recipe, seed)
@@ -79,13 +80,17 @@ class VDA(model_lib.GardenModel):
   def call(self, inputs, training=False):
     """The whole way from image to image."""
     images = inputs["image"]
-    small = self.perception.shrink(images)
+    small = self.shrink(images)
     around = self.surroundings(small, training=training)
     camera = inputs.get("camera", around["camera"])
     state = self.perception({"image": images, "camera": camera}, training=training)
     drawn = self.draw(self.graphics, state, camera, around["light"], small)
     return {**state, **self.support_test(state), "light": around["light"], "camera": camera,
             "estimated_camera": around["camera"], **drawn}
+
+  def shrink(self, images):
+    """Images to the size that is reconstructed, by area."""
+    return tf.image.resize(images, [self.network.picture_size] * 2, method="area")
 
   def draw(self, engine, state, camera, light, small):
     """The state's picture by a graphics engine, its paint and its error, `[N]`."""
@@ -119,9 +124,6 @@ class VDA(model_lib.GardenModel):
     seed = self.step_seed()
     fold = tf.random.experimental.stateless_fold_in
     source = self.views(batch["source"], seed)
-    noise = self.recipe.box_noise * tf.random.stateless_normal(
-        tf.shape(source["boxes"]), fold(seed, 3))
-    source = {**source, "boxes": source["boxes"] + noise}
     with tf.GradientTape() as tape:
       terms, values = self.losses_of(source, batch.get("target"), fold(seed, 7), training=True)
       loss = tf.add_n(list(terms.values()))
@@ -140,18 +142,30 @@ class VDA(model_lib.GardenModel):
   def losses_of(self, source, target, seed, training):
     """The terms of the loss, weighted, and what is logged beside them."""
     recipe, see = self.recipe, self.perception
-    n = tf.shape(source["image"])[0]
-    some = tf.maximum(1, tf.cast(tf.round(recipe.segment_share * tf.cast(n, tf.float32)), tf.int32))
-    small = see.shrink(source["image"])
-    wanted = {name: source[name] for name in ("image", "camera", "boxes", "present")}
+    fold = tf.random.experimental.stateless_fold_in
+    n, places = tf.shape(source["image"])[0], source["boxes"].shape[1]
+    noise = tf.random.stateless_normal(tf.shape(source["boxes"]), fold(seed, 3))
+    wanted = {name: source[name] for name in ("image", "camera", "present")}
+    wanted["boxes"] = source["boxes"] + (recipe.box_noise * noise if training else 0.0)
+    # A share of the simulated scenes is enough for the proposals.
+    some = tf.maximum(1, tf.cast(
+        tf.round(recipe.proposal_share * tf.cast(n, tf.float32)), tf.int32))
+    squares = [proposals.squares(source["camera"][:some], fold(seed, 4) if training else None)]
+    seen, small = [see.square_views(source["image"][:some], squares[0])], self.shrink(
+        source["image"])
     if target is not None:
-      there = see.shrink(target["image"])
+      m, there = tf.shape(target["image"])[0], self.shrink(target["image"])
       small = tf.concat([small, there], axis=0)
-    # A share of the simulated scenes is enough for the segmenter.
-    segments = see.segment(tf.concat([small[:some], small[n:]], axis=0), training)
+      squares += [proposals.squares(target["camera"]),
+                  proposals.squares(target["camera"], fold(seed, 5) if training else None)]
+      other = self.other_light(target["image"], fold(seed, 6)) if training else target["image"]
+      seen += [see.square_views(target["image"], squares[1]),
+               see.square_views(other, squares[2])]
+    cells = see.proposals(tf.concat(seen, axis=0), training=training)
     around = self.surroundings(small, training=training)
     if target is not None:
-      proposed = see.propose(there, tf.stop_gradient(segments[some:]))
+      proposed = see.propose(target["image"], tf.stop_gradient(cells[some:some + m]), squares[1],
+                             places)
       wanted = {name: tf.concat([wanted[name], {**target, **proposed}[name]], axis=0)
                 for name in wanted}
     found = see.look(wanted["image"], wanted["camera"], wanted["boxes"], wanted["present"],
@@ -159,8 +173,9 @@ class VDA(model_lib.GardenModel):
     terms = {
         "pose_loss": recipe.pose_weight * losses.pose_loss(
             found["poses"][:n], source["poses"], source["valid"]),
-        "segment_loss": recipe.segment_weight * layers.segment_loss(
-            segments[:some], source["segments"][:some]),
+        "proposal_loss": recipe.proposal_weight * tf.reduce_mean(proposals.loss(
+            cells[:some], proposals.into(source["boxes"][:some], squares[0]),
+            source["present"][:some], source["color_class"][:some])),
         "around_loss": recipe.around_weight * self._around_loss(around, source, n)}
     if target is None:
       return terms, {}
@@ -176,7 +191,7 @@ class VDA(model_lib.GardenModel):
               target["camera"], light, there)))["reconstruction_error"])
     terms["reconstruction_loss"] = recipe.reconstruction_weight * reconstruction
     terms["completion_loss"] = recipe.completion_weight * _completion_loss(
-        segments[some:], drawn["ids"], state["color_class"], error)
+        cells[some + m:], squares[2], drawn["ids"], state, error)
     values = {"reconstruction_error": tf.reduce_mean(error)}
     if "fall" in target:
       told = self.support(state)["fall_probability"]
@@ -189,6 +204,16 @@ class VDA(model_lib.GardenModel):
       values["accuracy"] = tf.reduce_mean(tf.cast(
           (told >= 0.5) == (target["fall"] == 1), tf.float32))
     return terms, values
+
+  def other_light(self, images, seed):
+    """The target's images in other light, with a pattern on them: the colours' own stay."""
+    fold, recipe = tf.random.experimental.stateless_fold_in, self.recipe
+    images = views.light(images, fold(seed, 0), recipe.gain, recipe.offset)
+    if recipe.texture:
+      none = tf.zeros(tf.shape(images)[:3], tf.int32)
+      images = views.texture(images, none, fold(seed, 1), recipe.texture)
+    images += recipe.noise * tf.random.stateless_normal(tf.shape(images), fold(seed, 2))
+    return tf.clip_by_value(images, 0.0, 1.0)
 
   def _around_loss(self, around, source, n):
     """Huber error of light and camera on the n simulated scenes."""
@@ -221,11 +246,10 @@ class VDA(model_lib.GardenModel):
     return reinforce.surrogate(mean, drawn, tf.reshape(rewards, [count, -1]), sigma)
 
 
-def _completion_loss(segments, ids, color_class, error):
-  """CE of the segmenter with what was drawn, on the better half of the reconstructions."""
-  labels = tf.stop_gradient(losses.classes_of(ids, color_class))
-  each = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, segments),
-                        axis=[1, 2])
+def _completion_loss(cells, squares, ids, state, error):
+  """The proposals' loss by the boxes of what was drawn, on the better half of reconstructions."""
+  boxes, present = windows.boxes_of_masks(ids, state["present"].shape[1] + 1)
+  each = proposals.loss(cells, proposals.into(boxes, squares), present, state["color_class"])
   middle = tf.sort(error)[tf.shape(error)[0] // 2]
   return core_losses.masked_mean(each, tf.stop_gradient(error <= middle))
 

@@ -94,16 +94,6 @@ def test_the_place_has_the_gradient_of_finite_differences(towers):
   np.testing.assert_allclose(tape.gradient(loss, value), slope, rtol=0.15)
 
 
-def test_a_blocks_height_is_that_of_a_metre_where_the_camera_looks(towers):
-  camera = towers.camera.copy()
-  camera[:, 1] = 0.0  # looks along the floor
-  target = camera[:, 4:7]
-  ends = np.stack([target - [0, 0, 0.5], target + [0, 0, 0.5]], axis=1)
-  pixels, _ = camera_lib.project(camera_lib.unpack(camera), ends, 100)
-  np.testing.assert_allclose(perception.block_height(camera),
-                             (pixels[:, 0, 1] - pixels[:, 1, 1]) / 100, rtol=1e-4)
-
-
 def test_camera_numbers_know_the_rays_elevation(towers):
   side = 10
   _, rays = camera_lib.rays(camera_lib.unpack(towers.camera), side)
@@ -116,7 +106,8 @@ def test_camera_numbers_know_the_rays_elevation(towers):
 
 
 def _tiny():
-  return perception.Perception(filters=(4, 6, 8), size=32, pixels_per_block=12.0, segment_size=32)
+  return perception.Perception(filters=(4, 6, 8), size=32, pixels_per_block=12.0,
+                               proposal_size=32)
 
 
 def test_an_image_becomes_a_state(towers):
@@ -126,14 +117,13 @@ def test_an_image_becomes_a_state(towers):
   shapes = {name: tuple(value.shape) for name, value in found.items()}
   assert shapes == {
       "present": (3, 4), "position": (3, 4, 3), "rotation": (3, 4, 4), "size": (3, 4, 3),
-      "color": (3, 4, 3), "color_class": (3, 4), "segments": (3, 32, 32, 5), "boxes": (3, 4, 4),
-      "poses": (3, 3, 6), "valid": (3, 3)}
+      "color": (3, 4, 3), "color_class": (3, 4), "score": (3, 4), "boxes": (3, 4, 4),
+      "crowded": (3,), "poses": (3, 3, 6), "valid": (3, 3)}
   for value in found.values():
     assert value.dtype in (tf.bool, tf.int32) or np.isfinite(value).all()
 
 
-def test_the_order_of_colours_changes_nothing(towers):
-  # The same picture, with two classes exchanged by the segmenter.
+def test_the_order_of_proposals_changes_nothing(towers):
   layer = _tiny()
   one = towers.take(np.flatnonzero(towers.count == 3)[:1])
   image = tf.random.stateless_uniform([1, 64, 64, 3], [0, 0])
@@ -149,19 +139,49 @@ def test_the_order_of_colours_changes_nothing(towers):
     np.testing.assert_array_equal(found[0][name], found[1][name])
 
 
+def _cells(boxes, classes, side=10, n_colors=4):
+  """Cells `[1, c, c, 5 + K]` that tell of boxes in shares of the square, the first the surest."""
+  cells = np.zeros([1, side, side, 5 + n_colors], np.float32)
+  cells[..., 0] = -8.0
+  for number, ((y0, x0, y1, x1), color) in enumerate(zip(boxes, classes)):
+    row, column = int(side * (y0 + y1) / 2), int(side * (x0 + x1) / 2)
+    middle = np.array([row, column]) + 0.5
+    cells[0, row, column, 0] = 5.0 - number
+    cells[0, row, column, 1:3] = middle - side * np.array([y0, x0])
+    cells[0, row, column, 3:5] = side * np.array([y1, x1]) - middle
+    cells[0, row, column, 4 + color] = 3.0
+  return tf.constant(cells)
+
+
 def test_blocks_are_proposed_from_the_lowest_up():
-  classes = np.zeros([2, 40, 40], np.int64)
-  classes[0, 8:18, 10:20], classes[0, 18:28, 12:22], classes[0, 28:38, 14:24] = 4, 1, 3
-  classes[1, 28:38, 14:24] = 2
-  small = np.random.default_rng(0).uniform(size=(2, 40, 40, 3)).astype(np.float32)
-  found = _tiny().propose(tf.constant(small), 8.0 * tf.one_hot(classes, 5))
-  np.testing.assert_array_equal(found["color_class"], [[3, 1, 4, 0], [2, 0, 0, 0]])
-  np.testing.assert_array_equal(found["present"], [[True, True, True, False],
-                                                   [True, False, False, False]])
-  np.testing.assert_allclose(found["boxes"][0, :3], np.array(
-      [[28, 14, 38, 24], [18, 12, 28, 22], [8, 10, 18, 20]]) / 40, atol=1e-6)
-  np.testing.assert_allclose(found["color"][0, 1], small[0, 18:28, 12:22].mean((0, 1)), atol=1e-5)
-  np.testing.assert_array_equal(found["color"][1, 1:], 0.0)
+  boxes = [(0.2, 0.25, 0.45, 0.5), (0.7, 0.35, 0.95, 0.6), (0.45, 0.3, 0.7, 0.55)]
+  image = np.zeros([1, 40, 40, 3], np.float32)
+  image[0, 26:32, 12:18] = [0.9, 0.1, 0.2]
+  square = tf.constant([[0.0, 0.0, 1.0, 1.0]])
+  found = _tiny().propose(tf.constant(image), _cells(boxes, (4, 2, 1)), square)
+  np.testing.assert_array_equal(found["color_class"], [[2, 1, 4, 0]])
+  np.testing.assert_array_equal(found["present"], [[True, True, True, False]])
+  np.testing.assert_allclose(found["boxes"][0], [boxes[1], boxes[2], boxes[0], [0.0] * 4],
+                             atol=1e-5)
+  assert not found["crowded"][0]
+  np.testing.assert_array_equal(found["color"][0, 2:], 0.0)
+
+
+def test_proposals_stand_in_the_image_not_in_their_square():
+  box, square = (0.4, 0.4, 0.6, 0.6), tf.constant([[-0.5, -0.5, 1.5, 1.5]])
+  found = _tiny().propose(tf.zeros([1, 40, 40, 3]), _cells([box], [1]), square)
+  np.testing.assert_allclose(found["boxes"][0, 0], [0.3, 0.3, 0.7, 0.7], atol=1e-5)
+
+
+def test_places_may_be_set_after_training(towers):
+  layer = _tiny()
+  inputs = {"image": tf.random.stateless_uniform([2, 64, 64, 3], [0, 0]),
+            "camera": tf.constant(towers.camera[:2])}
+  layer(inputs)
+  before = layer.get_weights()
+  layer.places = 6
+  found = layer(inputs)
+  assert found["position"].shape == (2, 6, 3) and len(layer.get_weights()) == len(before)
 
 
 def test_true_pairs_and_boxes_build_the_true_tower_where_it_stands(towers):
@@ -185,13 +205,12 @@ def test_a_plain_image_is_standardized_to_grey():
   np.testing.assert_allclose(perception.standardized(tf.fill([1, 8, 8, 3], 0.9)), 0.5, atol=1e-4)
 
 
-def test_colors_are_those_of_the_pixels():
-  images = np.zeros([1, 4, 4, 3], np.float32)
-  images[0, :2] = [0.9, 0.1, 0.2]
-  classes = np.zeros([1, 4, 4], np.int64)
-  classes[0, :2] = 2
-  found = perception._mean_colors(tf.constant(images), tf.constant(classes), 4).numpy()
-  np.testing.assert_allclose(found[0], [[0, 0, 0], [0.9, 0.1, 0.2], [0, 0, 0]], atol=1e-6)
+def test_colors_are_those_of_the_middles_of_boxes():
+  images = np.zeros([1, 40, 40, 3], np.float32)
+  images[0, 20:30, 10:20] = [0.9, 0.1, 0.2]
+  boxes = tf.constant([[[0.45, 0.2, 0.8, 0.55], [0.0, 0.0, 0.2, 0.2]]])
+  found = perception._mean_colors(tf.constant(images), boxes).numpy()
+  np.testing.assert_allclose(found[0], [[0.9, 0.1, 0.2], [0, 0, 0]], atol=1e-5)
 
 
 def test_a_layer_made_from_its_config_is_the_same(towers):
