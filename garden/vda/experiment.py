@@ -115,7 +115,7 @@ class Towers(experiment_lib.Experiment):
 
   # What a trained model says.
 
-  def de_animate(self, model, images, camera=None, boxes=None, present=None):
+  def de_animate(self, model, images, camera=None, boxes=None, present=None, places=None):
     """The states of images, as arrays.
 
     Args:
@@ -124,13 +124,15 @@ class Towers(experiment_lib.Experiment):
       camera: `[n, 7]`; estimated where it is None.
       boxes: `[n, B, 4]` of the blocks, the lowest first, where they are known.
       present: `[n, B]` bool, with `boxes`.
+      places: B, the most blocks that are looked for; the network's own if it is None.
 
     Returns:
       Dict of arrays `[n, ...]`, of `VDA.call`; with `boxes` no colours and no picture.
     """
     given = {"image": images, "camera": camera, "boxes": boxes, "present": present}
     given = {name: np.asarray(value) for name, value in given.items() if value is not None}
-    graph, n, found = self._graph(model, tuple(given)), len(images), []
+    places = places or self.network.places
+    graph, n, found = self._graph(model, tuple(given), places), len(images), []
     for start in range(0, n, BATCH):
       part = {name: value[start:start + BATCH] for name, value in given.items()}
       short = BATCH - len(part["image"])
@@ -140,9 +142,10 @@ class Towers(experiment_lib.Experiment):
       found.append({name: value.numpy() for name, value in graph(part).items()})
     return {name: np.concatenate([part[name] for part in found])[:n] for name in found[0]}
 
-  def _graph(self, model, names):
-    """What `de_animate` calls, traced once for each set of inputs."""
+  def _graph(self, model, names, places):
+    """What `de_animate` calls, traced once for each set of inputs and number of places."""
     def whole(inputs):
+      model.perception.places = places
       found = model(inputs, training=False)
       return {name: value for name, value in found.items() if name != "shares"}
 
@@ -151,7 +154,7 @@ class Towers(experiment_lib.Experiment):
                                     inputs["present"], training=False)
       return {**state, **model.support_test(state)}
 
-    key = (id(model), names)
+    key = (id(model), names, places)
     if key not in self._graphs:
       self._graphs[key] = tf.function(from_boxes if "boxes" in names else whole)
     return self._graphs[key]
@@ -179,8 +182,9 @@ class Towers(experiment_lib.Experiment):
     for start in range(0, len(towers), 10 * BATCH):  # decoded images are large
       index = np.arange(start, min(start + 10 * BATCH, len(towers)))
       images, part = arrays.images_of(towers, index), towers.take(index)
-      ways["given"].append(self.de_animate(model, images, part.camera))
-      estimated = self.de_animate(model, images)
+      places = towers.present.shape[1]
+      ways["given"].append(self.de_animate(model, images, part.camera, places=places))
+      estimated = self.de_animate(model, images, places=places)
       ways["estimated"].append(_turned(estimated, part.camera[:, 0]))
       ways["truth_boxes"].append(self.de_animate(
           model, images, part.camera, part.boxes, part.present))
@@ -220,6 +224,8 @@ class Towers(experiment_lib.Experiment):
     rows = []
     for name, towers in zip(self.test_names, self.test_towers):
       ways, n = self.measure(model, towers), min(self.future_towers, len(towers))
+      if towers.present.shape[1] > _COLORS:
+        n = 0  # masks are by colour, and these towers have blocks of colours that it doesn't know
       few = {key: value[:n] for key, value in ways["given"].items()}
       iou = self.future_iou(few, towers.take(np.arange(n))) if n else None
       method = f"vda_{self.stage}"

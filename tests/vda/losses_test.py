@@ -116,10 +116,3 @@ def test_a_label_of_a_tower_seen_wrongly_adds_no_more_than_its_limit():
   assert float(found) == pytest.approx(-math.log(0.02), rel=1e-4)
   gradient = _gradient(lambda p: losses.stability_loss(p, tf.constant([1, 0])), [0.0, 1.0])
   assert np.isfinite(gradient).all()
-
-
-def test_classes_of_a_picture_are_those_of_its_blocks():
-  ids = tf.constant([[[0, 1], [2, 2]], [[3, 0], [1, 1]]])
-  found = losses.classes_of(ids, tf.constant([[4, 1, 0], [2, 3, 1]]))
-  assert found.dtype == tf.int32
-  np.testing.assert_array_equal(found, [[[0, 4], [1, 1]], [[1, 0], [2, 2]]])

@@ -24,7 +24,8 @@ def served(towers, tmp_path_factory):
   """`(model, folder of the SavedModel)`, untrained, for two colours: a graph of seconds."""
   tf.keras.utils.set_random_seed(0)
   model = VDA(settings.Network(filters=(8, 8, 8), size=32, pixels_per_block=12.0,
-                               segment_size=32), settings.Recipe(), n_classes=3)
+                               proposal_size=32, picture_size=32, places=2),
+              settings.Recipe(), n_colors=2)
   image, camera = tf.zeros([1, 64, 64, 3]), tf.constant(towers.camera[:1])
   model({"image": image, "camera": camera})
   model.perception.look(image, camera, tf.constant([[[0.0, 0.0, 1.0, 1.0]] * 2]),

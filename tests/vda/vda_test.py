@@ -1,6 +1,6 @@
 """Tests of the model: what each stage minimises, which part learns from what, in which direction.
 
-Where the segmenter has to have found blocks, it and the net of pairs are told the truth.
+Where blocks have to have been found, the nets of proposals and of pairs are told the truth.
 """
 
 import numpy as np
@@ -10,16 +10,18 @@ import tensorflow as tf
 from garden.datasets.block_towers import arrays
 from garden.datasets.block_towers import stream
 from garden.vda import data
+from garden.vda import proposals
 from garden.vda import settings
 from garden.vda.vda import VDA
 
 pytestmark = pytest.mark.usefixtures("seeded")
 
-_NETWORK = settings.Network(filters=(8, 8, 8), size=32, pixels_per_block=12.0, segment_size=32)
-# A block must be wider than the five pixels that specks have.
-_FINER = settings.Network(filters=(8, 8, 8), size=32, pixels_per_block=12.0, segment_size=48)
+_NETWORK = settings.Network(filters=(8, 8, 8), size=32, pixels_per_block=12.0, proposal_size=32,
+                            picture_size=32)
+# A block must be wider than the five pixels that specks have, and three cells.
+_FINER = settings.Network(filters=(8, 8, 8), size=32, pixels_per_block=12.0, picture_size=48)
 _SOURCE, _TARGET = 6, 4  # scenes of a batch
-_SOME = 2  # of the source, for the segmenter: a quarter, rounded
+_SOME = 3  # of the source, for the proposals: a half
 
 
 def _model(stage="init", seed=0, **recipe):
@@ -51,20 +53,26 @@ def _told(target, *names):
   return {name: target[name] for name in ("image", "camera", *names)}
 
 
-class _Segments(tf.keras.layers.Layer):
-  """A segmenter that tells what is true; `sure` has a gradient."""
+class _Cells(tf.keras.layers.Layer):
+  """A net of proposals that tells what is true of scenes; `sure` has a gradient."""
 
-  def __init__(self, segments):
+  def __init__(self, *scenes):
     super().__init__()
     self.sure = tf.Variable(8.0)
-    self.segments = segments
+    self.scenes = scenes
     self.seen = []
 
-  def call(self, small):
-    """The logits of these images, which must be as many."""
-    self.seen.append(small)
-    labels = tf.image.resize(self.segments[..., tf.newaxis], small.shape[1:3], method="nearest")
-    return self.sure * tf.one_hot(labels[..., 0], 5)
+  def call(self, views):
+    """The cells of these views, which must be as many."""
+    self.seen.append(views)
+    cells = []
+    for scene in self.scenes:
+      boxes = proposals.into(scene["boxes"], proposals.squares(scene["camera"]))
+      _, middles, sides, classes = proposals.targets(
+          boxes, scene["present"], scene["color_class"], views.shape[1] // 4)
+      cells.append(tf.concat([self.sure * (2.0 * middles - 1.0)[..., tf.newaxis], sides,
+                              self.sure * tf.one_hot(classes - 1, 4)], axis=-1))
+    return tf.concat(cells, axis=0)
 
 
 class _Poses(tf.keras.layers.Layer):
@@ -82,11 +90,11 @@ class _Poses(tf.keras.layers.Layer):
 
 
 def _truth(batch, shift=(0.0, 0.0), **recipe):
-  """A model whose segmenter and net of pairs tell the truth, the latter all but a shift."""
+  """A model whose two nets tell the truth, that of pairs all but a shift."""
   model = VDA(_FINER, settings.Recipe(**recipe))
   source, target = batch["source"], batch["target"]
-  model.perception.segmenter = _Segments(tf.concat(
-      [source["segments"][:_SOME], target["segments"]], axis=0))
+  some = {name: value[:_SOME] for name, value in source.items()}
+  model.perception.proposals = _Cells(some, target, target)
   model.perception.pair_net = _Poses(tf.concat(
       [tf.boolean_mask(part["poses"], part["valid"]) for part in (source, target)], axis=0), shift)
   return model
@@ -94,13 +102,14 @@ def _truth(batch, shift=(0.0, 0.0), **recipe):
 
 def _losses(model, batch, *names, seed=(0, 1)):
   target = _told(batch["target"], *names) if names != ("none",) else None
-  return model.losses_of(batch["source"], target, tf.constant(seed), training=True)
+  # Not in training: no noise, and squares as they are.
+  return model.losses_of(batch["source"], target, tf.constant(seed), training=False)
 
 
 def test_an_image_and_its_camera_become_state_stability_and_picture(batch):
   found = _model()(_told(batch["target"]))
   shapes = {name: tuple(value.shape) for name, value in found.items()}
-  assert shapes["position"] == (4, 4, 3) and shapes["segments"] == (4, 32, 32, 5)
+  assert shapes["position"] == (4, 4, 3) and shapes["score"] == (4, 4)
   assert shapes["image"] == (4, 32, 32, 3) and shapes["light"] == (4, 4)
   assert {shapes[name] for name in ("margin", "fall_probability", "reconstruction_error")} == {
       (4,)}
@@ -121,7 +130,7 @@ def test_an_empty_picture_has_an_answer():
 
 def test_the_truth_is_told_as_the_truth(batch):
   model, target = VDA(_FINER, settings.Recipe()), batch["target"]
-  model.perception.segmenter = _Segments(target["segments"])
+  model.perception.proposals = _Cells(target)
   model.perception.pair_net = _Poses(tf.boolean_mask(target["poses"], target["valid"]))
   found = model(_told(target))
   np.testing.assert_array_equal(found["present"], target["present"])
@@ -134,7 +143,7 @@ def test_the_truth_is_told_as_the_truth(batch):
 def test_each_stage_minimises_more(batch):
   model = _model()
   init, logged = _losses(model, batch, "none")
-  assert set(init) == {"pose_loss", "segment_loss", "around_loss"} and not logged
+  assert set(init) == {"pose_loss", "proposal_loss", "around_loss"} and not logged
   joint, logged = _losses(model, batch)
   assert set(joint) - set(init) == {"reconstruction_loss", "completion_loss"}
   assert set(logged) == {"reconstruction_error"}
@@ -145,7 +154,7 @@ def test_each_stage_minimises_more(batch):
 
 
 def test_weights_scale_their_terms(batch):
-  names = ("pose", "segment", "around", "reconstruction", "completion", "physics")
+  names = ("pose", "proposal", "around", "reconstruction", "completion", "physics")
   plain = _truth(batch, (0.1, 0.1), **{f"{name}_weight": 1.0 for name in names})
   double = VDA(_FINER, settings.Recipe(**{f"{name}_weight": 2.0 for name in names}))
   double.perception, double.surroundings = plain.perception, plain.surroundings
@@ -164,15 +173,15 @@ def test_true_poses_cost_nothing_and_reconstruct_best(batch):
 
 @pytest.mark.parametrize("names, term, parts", [
     ((), "pose_loss", {"pair_net"}),
-    ((), "segment_loss", {"segmenter"}),
+    ((), "proposal_loss", {"proposals"}),
     ((), "around_loss", {"surroundings"}),
     ((), "reconstruction_loss", {"pair_net", "surroundings"}),
-    ((), "completion_loss", {"segmenter"}),
+    ((), "completion_loss", {"proposals"}),
     (("fall",), "physics_loss", {"pair_net"})])
 def test_a_term_teaches_its_parts_alone(batch, names, term, parts):
   model = _truth(batch, (0.05, -0.05))
   model.surroundings(tf.zeros([1, 48, 48, 3]))
-  groups = {"segmenter": [model.perception.segmenter.sure],
+  groups = {"proposals": [model.perception.proposals.sure],
             "pair_net": [model.perception.pair_net.shift],
             "surroundings": model.surroundings.trainable_variables}
   with tf.GradientTape() as tape:
@@ -210,11 +219,12 @@ def _lone_pair(batch, across, fall):
   pair[:, 0] = [across, 0.0, 1.0, 0.0, 1.0, 0.0]
   valid = tf.constant([[True, False, False]] * _TARGET)
   present = tf.constant([[True, True, False, False]] * _TARGET)
-  segments = np.zeros([_TARGET, 64, 64], np.int32)
-  segments[:, 26:40, 24:38], segments[:, 40:54, 26:40] = 2, 1
+  boxes = np.zeros([_TARGET, 4, 4], np.float32)
+  boxes[:, 0], boxes[:, 1] = [0.62, 0.40, 0.84, 0.62], [0.40, 0.38, 0.62, 0.60]
   return {**batch, "target": {
       **target, "poses": tf.constant(pair), "valid": valid, "present": present,
-      "segments": tf.constant(segments), "fall": tf.constant([fall] * _TARGET, tf.int64)}}
+      "boxes": tf.constant(boxes), "color_class": tf.constant([[1, 2, 0, 0]] * _TARGET),
+      "fall": tf.constant([fall] * _TARGET, tf.int64)}}
 
 
 @pytest.mark.parametrize("physics", ["engine", "reinforce"])
@@ -236,7 +246,7 @@ def test_reinforce_draws_from_its_seed(batch):
 
 
 def test_pairs_of_a_picture_without_blocks_have_no_gradient(batch):
-  empty = {**batch, "target": {**batch["target"], "segments": tf.zeros([4, 64, 64], tf.int32),
+  empty = {**batch, "target": {**batch["target"], "present": tf.zeros([4, 4], tf.bool),
                                "valid": tf.zeros([4, 3], tf.bool)}}
   model = _truth(empty)
   with tf.GradientTape() as tape:
@@ -248,15 +258,15 @@ def test_pairs_of_a_picture_without_blocks_have_no_gradient(batch):
 
 def test_norms_see_source_and_target_in_one_pass(batch):
   model = _truth(batch)
-  segmenter, pairs = model.perception.segmenter, model.perception.pair_net
+  cells, pairs = model.perception.proposals, model.perception.pair_net
   seen, call = [], model.surroundings.call
   model.surroundings.call = lambda images, **kw: seen.append(images) or call(images, **kw)
   _losses(model, batch, "fall")
-  (small,), (around,), (windows,) = segmenter.seen, seen, pairs.seen
-  assert len(small) == _SOME + _TARGET and len(around) >= _SOME + _TARGET
+  (views,), (around,), (windows,) = cells.seen, seen, pairs.seen
+  assert len(views) == _SOME + 2 * _TARGET and len(around) >= _SOME + _TARGET
   assert len(windows) == sum(int(tf.reduce_sum(tf.cast(part["valid"], tf.int32)))
                              for part in batch.values())
-  np.testing.assert_array_equal(around[-_TARGET:], model.perception.shrink(
+  np.testing.assert_array_equal(around[-_TARGET:], model.shrink(
       batch["target"]["image"]))
 
 
@@ -338,4 +348,4 @@ def test_box_noise_moves_the_windows_of_training(towers):
     model = _model(flip=False, gain=0.0, offset=0.0, noise=0.0, box_noise=noise)
     losses.append(_steps(model, towers, "init", 1)[0])
   assert losses[0]["pose_loss"] != losses[1]["pose_loss"]
-  assert losses[0]["segment_loss"] == pytest.approx(losses[1]["segment_loss"], rel=1e-4)
+  assert losses[0]["proposal_loss"] == pytest.approx(losses[1]["proposal_loss"], rel=1e-4)
