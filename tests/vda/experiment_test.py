@@ -38,7 +38,7 @@ def _unrefined(rows):
 
 
 def _wanted(values):
-  """The metrics of a way: where no tower's blocks were counted right there are no errors to tell."""
+  """The metrics of a way; where no tower's blocks were counted right there are no errors."""
   return _METRICS if values["count_accuracy"] else {"stability_accuracy", "count_accuracy"}
 
 
@@ -295,7 +295,8 @@ def in_memory(towers, monkeypatch):
 
 
 @pytest.mark.parametrize("name, stage, target", [
-    ("init", "init", None), ("init_2_4", "init", None), ("objects", "init", None), ("joint", "joint", "towers_168"),
+    ("init", "init", None), ("init_2_4", "init", None), ("objects", "init", None),
+    ("joint", "joint", "towers_168"),
     ("full", "full", "towers_168"),
     ("shift_joint", "joint", "shifted_168"), ("shift_full", "full", "shifted_168")])
 def test_a_shipped_config_makes_its_stage(in_memory, name, stage, target):
