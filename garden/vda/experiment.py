@@ -47,8 +47,8 @@ class Towers(experiment_lib.Experiment):
     target_batch_size: images of the target of a batch.
     future_towers: of how many towers of each test stream the future is simulated.
     refinement: `refine.Refinement` of recovered states, or None.
-    coarse_refinement: `refine.Refinement` of coarse starts on the first test stream, or None.
-    refined_towers: how many towers of each test stream are refined.
+    coarse_refinement: `refine.Refinement` of coarse starts, or None.
+    refined_towers: how many towers of the first test stream are refined: most of a second each.
     seed: seed of the order, of the views and of the first weights.
 
   Raises:
@@ -233,8 +233,7 @@ class Towers(experiment_lib.Experiment):
       rows += _rows(method, {"stream": name, "camera": "estimated"}, ways["estimated"], towers)
       rows += _rows("vda_truth_boxes", {"stream": name, "stage": self.stage},
                     ways["truth_boxes"], towers)
-      rows += self._refined_rows(model, name, towers, name == self.test_names[0])
-    return rows
+    return rows + self._refined_rows(model)
 
   def refine(self, model, towers):
     """The first `refined_towers` of a stream's states, refined: dict of `trials.refined`."""
@@ -251,13 +250,14 @@ class Towers(experiment_lib.Experiment):
     n = min(self.refined_towers, len(towers))
     return towers.take(np.arange(n)), {key: value[:n] for key, value in found.items()}
 
-  def _refined_rows(self, model, name, towers, first):
-    """Rows of refined states, and on the first stream of coarse starts."""
+  def _refined_rows(self, model):
+    """Rows of refined states, from where perception ends and from coarse starts."""
+    name, towers = self.test_names[0], self.test_towers[0]
     few, found = self._first(towers, self.measure(model, towers)["given"])
     starts = []
     if self.refinement is not None:
       starts.append((f"vda_{self.stage}", found, self.refine(model, towers)))
-    if self.coarse_refinement is not None and first:
+    if self.coarse_refinement is not None:
       start = {**trials.coarse(_truth(few), few.boxes, few.camera, self.seed),
                "light": found["light"]}
       images = arrays.images_of(few, np.arange(len(few)))
@@ -281,11 +281,11 @@ class Towers(experiment_lib.Experiment):
     """
     del data
     lines = []
-    for name, towers in zip(self.test_names, self.test_towers):
+    for number, (name, towers) in enumerate(zip(self.test_names, self.test_towers)):
       found = self.measure(model, towers)["given"]
       right = metrics.told_right(found, towers.fall)
       refined = np.zeros(0, bool)
-      if self.refinement is not None:
+      if self.refinement is not None and number == 0:
         few, _ = self._first(towers, found)
         refined = metrics.told_right(self.refine(model, towers), few.fall)
       for i in range(len(towers)):

@@ -303,7 +303,8 @@ def test_a_shipped_config_makes_its_stage(in_memory, name, stage, target):
   config.load([f"vda/{name}.gin"], ["BATCH_SIZE = 8"])
   made = run_lib.Run().experiment
   assert made.stage == stage
-  assert made.test_names == ("test", "high" if name == "init_2_4" else "shifted")
+  assert made.test_names == {"init_2_4": ("test", "high"), "shift_joint": ("shifted", "test"),
+                             "shift_full": ("shifted", "test")}.get(name, ("test", "shifted"))
   assert target is None or (made.target.config, made.target.split) == (target, "train")
   # No test tower is trained on, nor adapted to.
   for part in filter(None, (made.train, made.target)):
