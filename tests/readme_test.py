@@ -77,7 +77,7 @@ def test_the_python_examples_of_a_page_run(page):
     names = {}
     exec(compile(example, page, "exec"), names)
   results = {"README.md": "labels", "garden/transfer/README.md": "logits",
-             "garden/physnet/README.md": "margin"}
+             "garden/physnet/README.md": "margin", "garden/vda/README.md": "pull"}
   assert len(names[results[page]]) >= 64
 
 
