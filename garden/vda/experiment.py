@@ -49,6 +49,8 @@ class Towers(experiment_lib.Experiment):
     refinement: `refine.Refinement` of recovered states, or None.
     coarse_refinement: `refine.Refinement` of coarse starts, or None.
     refined_towers: how many towers of the first test stream are refined: most of a second each.
+    physnet: folder of an exported PhysNet (SavedModel), whose masks the report shows beside ours;
+      None for none.
     seed: seed of the order, of the views and of the first weights.
 
   Raises:
@@ -60,7 +62,8 @@ class Towers(experiment_lib.Experiment):
 
   def __init__(self, train, test, test_names, network, recipe, stage="init", target=None,
                steps=2000, batch_size=32, target_batch_size=16, future_towers=500,
-               refinement=None, coarse_refinement=None, refined_towers=300, seed=0):
+               refinement=None, coarse_refinement=None, refined_towers=300, physnet=None,
+               seed=0):
     for name, value, least in (("steps", steps, 1), ("batch_size", batch_size, 1),
                                ("target_batch_size", target_batch_size, 2),
                                ("future_towers", future_towers, 0),
@@ -79,7 +82,7 @@ class Towers(experiment_lib.Experiment):
     self.steps, self.batch_size, self.target_batch_size = steps, batch_size, target_batch_size
     self.future_towers, self.seed = future_towers, seed
     self.refinement, self.coarse_refinement = refinement, coarse_refinement
-    self.refined_towers = refined_towers
+    self.refined_towers, self.physnet = refined_towers, physnet
     self._graphs, self._measured = {}, {}
 
   @functools.cached_property
@@ -191,6 +194,15 @@ class Towers(experiment_lib.Experiment):
     return {way: {name: np.concatenate([part[name] for part in parts]) for name in parts[0]
                   if name not in ("image", "ids")} for way, parts in ways.items()}
 
+  def futures(self, found, towers):
+    """`future_iou` of the first `future_towers`; None where none can be measured."""
+    n = min(self.future_towers, len(towers))
+    # Masks are by colour; towers with more places have blocks of colours that no model knows.
+    if not n or towers.present.shape[1] > _COLORS:
+      return None
+    return self.future_iou({name: value[:n] for name, value in found.items()},
+                           towers.take(np.arange(n)))
+
   def future_iou(self, found, towers):
     """Mask IoU `[n, T]` of the future that MuJoCo makes of recovered states.
 
@@ -223,11 +235,8 @@ class Towers(experiment_lib.Experiment):
     del data
     rows = []
     for name, towers in zip(self.test_names, self.test_towers):
-      ways, n = self.measure(model, towers), min(self.future_towers, len(towers))
-      if towers.present.shape[1] > _COLORS:
-        n = 0  # masks are by colour, and these towers have blocks of colours that it doesn't know
-      few = {key: value[:n] for key, value in ways["given"].items()}
-      iou = self.future_iou(few, towers.take(np.arange(n))) if n else None
+      ways = self.measure(model, towers)
+      iou = self.futures(ways["given"], towers)
       method = f"vda_{self.stage}"
       rows += _rows(method, {"stream": name}, ways["given"], towers, iou)
       rows += _rows(method, {"stream": name, "camera": "estimated"}, ways["estimated"], towers)

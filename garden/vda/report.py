@@ -1,6 +1,7 @@
 """The report of the towers' de-animation: what is measured of a run, and what is drawn of it."""
 
 import numpy as np
+import tensorflow as tf
 
 from garden.core import report
 from garden.datasets import order
@@ -37,19 +38,19 @@ def sections(experiment, model):
   measured = [experiment.measure(model, towers) for towers in experiment.test_towers]
   names, towers, given = experiment.test_names, experiment.test_towers, [
       found["given"] for found in measured]
-  few = min(experiment.future_towers, *map(len, towers))
-  ious = [experiment.future_iou(_first(found, few), part.take(np.arange(few)))
-          for found, part in zip(given, towers)] if few else []
+  ious = {name: iou for name, iou in zip(names, map(experiment.futures, given, towers))
+          if iou is not None}
   made = [results_table(names, measured, towers)]
-  if few:
-    made.append(futures_table(names, ious))
+  if ious:
+    made.append(futures_table(list(ious), list(ious.values())))
   for name, found, part in zip(names, given, towers):
     chosen = by_error(found)
     images = arrays.images_of(part, chosen)
     seen = experiment.de_animate(model, images, part.camera[chosen])  # with the pictures
     made.append(figures.reconstruction_figure(
         name, images, seen, part.fall[chosen], metrics.told_right(seen, part.fall[chosen])))
-  made.append(future(experiment.test[0], given[0], towers[0], ious[0] if few else None))
+  made.append(future(experiment.test[0], given[0], towers[0], ious.get(names[0]),
+                     experiment.physnet))
   made.append(figures.pose_figure(names[0], {
       label: metrics.pose_errors(measured[0][way], true_state(towers[0]), towers[0].camera[:, 0])
       for way, label in _WAYS.items()}))
@@ -60,11 +61,6 @@ def sections(experiment, model):
   made += questions(given[0], towers[0])
   made.append(figures.curves_figure(model.training_log))
   return made
-
-
-def _first(found, n):
-  """The first n of arrays by name."""
-  return {name: value[:n] for name, value in found.items()}
 
 
 def _taken(found, index):
@@ -138,7 +134,7 @@ def by_error(found):
   return rank[order.evenly(len(rank), _SHOWN)]
 
 
-def future(stream, found, towers, iou=None):
+def future(stream, found, towers, iou=None, physnet=None):
   """The figure of what happens over time: the truth, and from the image alone.
 
   Args:
@@ -146,6 +142,7 @@ def future(stream, found, towers, iou=None):
     found: what `Towers.measure` gave of them, with the camera given.
     towers: `arrays.TowerSet`.
     iou: optional `[n, T]` of the first n towers, by which towers are chosen.
+    physnet: optional folder of an exported PhysNet, whose masks are shown below.
 
   Returns:
     A figure; a text if no tower falls whose blocks were found.
@@ -166,8 +163,13 @@ def future(stream, found, towers, iou=None):
       np.array(arrays.TIMES), part.position, part.rotation, velocity, part.fall), image_size=112)
   ours = recovered.towers(_taken(found, chosen))
   told = film.frames(ours, physics.simulate(ours, arrays.TIMES), image_size=112)
+  masks = None
+  if physnet is not None:
+    served = tf.saved_model.load(physnet).signatures["serving_default"]
+    masks = figures.mask_films(served(images=tf.constant(
+        arrays.images_of(part, np.arange(len(part)))))["masks"])
   return figures.future_figure(truth, told, arrays.TIMES,
-                               None if iou is None else iou[chosen, -1])
+                               None if iou is None else iou[chosen, -1], masks)
 
 
 def questions(found, towers):

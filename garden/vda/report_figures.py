@@ -89,7 +89,13 @@ def _shrunk(image, size):
   return np.asarray(picture.resize((size, size), PIL.Image.Resampling.BOX)) / 255.0
 
 
-def future_figure(truth, told, times, iou=None):
+def mask_films(masks):
+  """Masks `[n, s, s, T]` int of colour classes, as films `[n, T, s, s, 3]` in [0, 1]."""
+  palette = np.concatenate([np.full((1, 3), 0.93), scene.BASE_COLORS])
+  return palette[np.moveaxis(np.asarray(masks, int), -1, 1)]
+
+
+def future_figure(truth, told, times, iou=None, physnet=None):
   """What happens to falling towers, above what is told from the image at 0 s.
 
   Args:
@@ -97,23 +103,25 @@ def future_figure(truth, told, times, iou=None):
     told: `[n, T, s, s, 3]`.
     times: `[T]` seconds.
     iou: optional `[n]`, of the masks at the last time.
+    physnet: optional `[n, T, s', s', 3]`, a third row.
 
   Returns:
     A figure.
   """
   n, count = truth.shape[:2]
+  rows = [(truth, "truth"), (told, "ours")] + ([] if physnet is None else [(physnet, "PhysNet")])
   across = min(n, 2)
   lines = -(-n // across)
-  figure = matplotlib.figure.Figure(
-      figsize=(1.15 * count * across + 0.9, lines * 2.75), dpi=160)
+  tall = lines * (0.45 + 1.15 * len(rows))
+  figure = matplotlib.figure.Figure(figsize=(1.15 * count * across + 0.9, tall), dpi=160)
   outer = figure.add_gridspec(lines, across, left=0.06, right=0.995, bottom=0.005,
-                              top=1.0 - 0.35 / (lines * 2.75), wspace=0.13, hspace=0.19)
+                              top=1.0 - 0.35 / tall, wspace=0.13, hspace=0.19)
   for i in range(n):
-    inner = outer[i // across, i % across].subgridspec(2, count, wspace=0.03, hspace=0.03)
-    for line, (film, label) in enumerate(((truth[i], "truth"), (told[i], "ours"))):
+    inner = outer[i // across, i % across].subgridspec(len(rows), count, wspace=0.03, hspace=0.03)
+    for line, (films, label) in enumerate(rows):
       for t, time in enumerate(times):
         ax = figure.add_subplot(inner[line, t])
-        ax.imshow(film[t])
+        ax.imshow(films[i, t])
         _bare(ax)
         if not line:
           more = f"\n(IoU {iou[i]:.2f})" if iou is not None and t == count - 1 else ""
@@ -125,7 +133,8 @@ def future_figure(truth, told, times, iou=None):
   return report.Figure("What happens", figure, (
       "Towers that fall: what happens, and what MuJoCo makes of the scene that was recovered from "
       "the one image at 0 s, the camera given. " + order + "Both are drawn by the ray-caster, the "
-      "truth in its own paint, ours in the paint that was found."))
+      "truth in its own paint, ours in the paint that was found."
+      + ("" if physnet is None else " PhysNet sees the same image and tells masks by colour.")))
 
 
 def pose_figure(name, errors):

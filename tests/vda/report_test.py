@@ -4,6 +4,7 @@ import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from garden.core import report as core_report
 from garden.datasets.block_towers import arrays
@@ -48,8 +49,8 @@ def experiment(towers):
   return types.SimpleNamespace(
       de_animate=de_animate, test=(part, part), test_names=("test", "other"),
       test_towers=[towers, towers],
-      future_towers=40, measure=measure, measured=measured,
-      future_iou=lambda found, part: np.linspace(0, 1, 4 * len(part)).reshape(len(part), 4))
+      measure=measure, measured=measured, physnet=None,
+      futures=lambda found, part: np.linspace(0, 1, 160).reshape(40, 4))
 
 
 @pytest.fixture(scope="module")
@@ -168,3 +169,19 @@ def test_medians_stand_in_the_legends():
                                  [{"stage": "init", "total_steps": 1, "physics_loss": 0.0}]])
 def test_curves_of_nothing_are_a_text(log):
   assert isinstance(figures.curves_figure(log), core_report.Text)
+
+
+def test_masks_of_an_exported_physnet_are_a_third_row(towers, tmp_path):
+  module = tf.Module()
+
+  @tf.function(input_signature=[tf.TensorSpec([None, 64, 64, 3], name="images")])
+  def served(images):
+    dark = tf.cast(tf.reduce_mean(images, axis=-1) < 0.5, tf.int32)[:, ::2, ::2, tf.newaxis]
+    return {"masks": tf.repeat(dark, 4, axis=-1)}
+
+  tf.saved_model.save(module, str(tmp_path / "1"), signatures={"serving_default": served})
+  stream_ = stream.Stream("towers_64", "train")
+  plain, beside = (report.future(stream_, _found(towers), towers, None, folder)
+                   for folder in (None, str(tmp_path / "1")))
+  assert 2 * len(beside.image.axes) == 3 * len(plain.image.axes)
+  assert "PhysNet" in beside.caption and "PhysNet" not in plain.caption
