@@ -1,5 +1,5 @@
 # make demo     install into .venv, then the tour: train, evaluate, export, predict, report
-# make test     install into .venv with the dev extras, then the quick tests
+# make test     install into .venv with the dev extras, then the quick tests in two processes
 # make torture  the long tests (minutes, some need the network)
 # make lint     ruff
 # make clean    remove what the targets above made
@@ -25,7 +25,7 @@ demo: venv
 	@$(VENV)/bin/garden-demo --output_dir demo_output
 
 test: venv-dev
-	@$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 torture: venv-dev
 	@$(VENV)/bin/python -m pytest -m torture $(PYTEST_ARGS)

@@ -39,6 +39,7 @@ _EXTRAS = {
   "cuda": ["tensorflow[and-cuda]==2.15.1"],
   "dev": [
     "pytest>=8.0",
+    "pytest-xdist>=3.6",
     "ruff>=0.9",
     "setuptools>=77,<82",  # builds the wheel that tests/setup_test.py looks into
   ],
