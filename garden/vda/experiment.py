@@ -62,7 +62,7 @@ class Towers(experiment_lib.Experiment):
 
   def __init__(self, train, test, test_names, network, recipe, stage="init", target=None,
                steps=2000, batch_size=32, target_batch_size=16, future_towers=500,
-               refinement=None, coarse_refinement=None, refined_towers=300, physnet=None,
+               refinement=None, coarse_refinement=None, refined_towers=200, physnet=None,
                seed=0):
     for name, value, least in (("steps", steps, 1), ("batch_size", batch_size, 1),
                                ("target_batch_size", target_batch_size, 2),
