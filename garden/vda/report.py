@@ -163,13 +163,24 @@ def future(stream, found, towers, iou=None, physnet=None):
       np.array(arrays.TIMES), part.position, part.rotation, velocity, part.fall), image_size=112)
   ours = recovered.towers(_taken(found, chosen))
   told = film.frames(ours, physics.simulate(ours, arrays.TIMES), image_size=112)
-  masks = None
-  if physnet is not None:
-    served = tf.saved_model.load(physnet).signatures["serving_default"]
-    masks = figures.mask_films(served(images=tf.constant(
-        arrays.images_of(part, np.arange(len(part)))))["masks"])
+  masks = None if physnet is None else figures.mask_films(_masks_of(
+      physnet, arrays.images_of(part, np.arange(len(part)))))
   return figures.future_figure(truth, told, arrays.TIMES,
                                None if iou is None else iou[chosen, -1], masks)
+
+
+def _masks_of(folder, images):
+  """Masks `[n, s, s, T]` that an exported PhysNet tells of images."""
+  try:
+    served = tf.saved_model.load(folder).signatures["serving_default"]
+  except OSError as error:
+    raise ValueError(f"physnet is {folder!r}, which holds no SavedModel; give the folder that "
+                     "garden-export wrote, as runs/towers/export/1") from error
+  if "masks" not in served.structured_outputs:
+    raise ValueError(f"physnet is {folder!r}, whose outputs are "
+                     f"{', '.join(sorted(served.structured_outputs))}; it must tell masks, as "
+                     "physnet/physnet.gin does")
+  return served(images=tf.constant(images))["masks"]
 
 
 def questions(found, towers):

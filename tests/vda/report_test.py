@@ -185,3 +185,15 @@ def test_masks_of_an_exported_physnet_are_a_third_row(towers, tmp_path):
                    for folder in (None, str(tmp_path / "1")))
   assert 2 * len(beside.image.axes) == 3 * len(plain.image.axes)
   assert "PhysNet" in beside.caption and "PhysNet" not in plain.caption
+
+
+def test_a_folder_that_tells_no_masks_is_refused(towers, tmp_path):
+  stream_ = stream.Stream("towers_64", "train")
+  with pytest.raises(ValueError, match="holds no SavedModel; give the folder that garden-export"):
+    report.future(stream_, _found(towers), towers, None, str(tmp_path / "none"))
+  module = tf.Module()
+  served = tf.function(lambda images: {"fall_probability": images[:, 0, 0, 0]}, input_signature=[
+      tf.TensorSpec([None, 64, 64, 3], name="images")])
+  tf.saved_model.save(module, str(tmp_path / "1"), signatures={"serving_default": served})
+  with pytest.raises(ValueError, match="whose outputs are fall_probability; it must tell masks"):
+    report.future(stream_, _found(towers), towers, None, str(tmp_path / "1"))
