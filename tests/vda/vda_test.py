@@ -270,6 +270,25 @@ def test_norms_see_source_and_target_in_one_pass(batch):
       batch["target"]["image"]))
 
 
+def test_other_light_is_another_view_of_the_same_image(batch):
+  model, images = _model(gain=0.4, texture=1.0), batch["target"]["image"]
+  one, again, other = (model.other_light(images, [0, seed]).numpy() for seed in (1, 1, 2))
+  np.testing.assert_array_equal(one, again)
+  assert np.abs(one - other).max() > 0.05 and one.min() >= 0.0 and one.max() <= 1.0
+  for view, image in zip(one, images.numpy()):
+    assert np.corrcoef(view.ravel(), image.ravel())[0, 1] > 0.7
+
+
+def test_in_training_the_target_is_seen_as_it_is_and_in_other_light(batch):
+  model = _truth(batch)
+  model.losses_of(batch["source"], _told(batch["target"]), tf.constant([0, 1]), training=True)
+  (views,) = model.perception.proposals.seen
+  plain = model.perception.square_views(
+      batch["target"]["image"], proposals.squares(batch["target"]["camera"]))
+  np.testing.assert_allclose(views[_SOME:_SOME + _TARGET], plain, atol=1e-5)
+  assert np.abs(views[_SOME + _TARGET:] - plain).max() > 0.05
+
+
 def test_without_training_norms_are_left_alone(batch):
   model = _model()
   before = model.get_weights()
