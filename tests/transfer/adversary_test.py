@@ -320,7 +320,7 @@ def test_a_negative_scale_is_refused():
     adversary.GradientReversal(0.5, name="r"),
     adversary.MultiLayerDomainDiscriminator(0.2, (7,), "concat", (5, 6), "tanh", name="d"),
   ],
-  ids=str,
+  ids=lambda layer: layer.name,
 )
 def test_they_come_back_from_their_configs(layer):
   again = tf.keras.layers.deserialize(tf.keras.layers.serialize(layer))
