@@ -139,7 +139,8 @@ def test_bad_sizes_are_refused():
 
 
 @pytest.mark.parametrize(
-  "layer", [networks.LeNet((2, 3), 7, 3, name="e"), networks.Head(4, name="h")], ids=lambda layer: layer.name
+  "layer", [networks.LeNet((2, 3), 7, 3, name="e"), networks.Head(4, name="h")],
+  ids=lambda layer: layer.name,
 )
 def test_they_come_back_from_their_configs(layer):
   again = tf.keras.layers.deserialize(tf.keras.layers.serialize(layer))
