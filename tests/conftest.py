@@ -56,6 +56,38 @@ def seeded():
 
 
 @pytest.fixture(scope="session")
+def gradient_of():
+  """A function: (scalar function of a tensor, x) -> its gradient at x, an array."""
+  import tensorflow as tf
+
+  def gradient(function, x):
+    x = tf.constant(x, tf.float32)
+    with tf.GradientTape() as tape:
+      tape.watch(x)
+      value = function(x)
+    return tape.gradient(value, x).numpy()
+  return gradient
+
+
+@pytest.fixture(scope="session")
+def differences_of():
+  """A function: (scalar function of a tensor, x, step) -> its central differences at x."""
+  import numpy as np
+  import tensorflow as tf
+
+  def differences(function, x, step=1e-2):
+    x = np.asarray(x, np.float32)
+    found = np.zeros_like(x)
+    for i in np.ndindex(*x.shape):
+      for sign in (1, -1):
+        moved = x.copy()
+        moved[i] += sign * step
+        found[i] += sign * float(function(tf.constant(moved))) / (2 * step)
+    return found
+  return differences
+
+
+@pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory):
   """Folder of a trained `subspace/tiny.gin`. Shared: read it, and write to a `tiny_copy`."""
   from garden.core import config

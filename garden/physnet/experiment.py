@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from garden.core import checks
+from garden.core import curves
 from garden.core import export as export_lib
 from garden.core import report as report_lib
 from garden.datasets.block_towers import arrays
@@ -197,7 +198,7 @@ class BlockTowers(streams.TowersExperiment):
     sections.append(report.occlusion_figure(
         images[:4], lambda x: self.predict(model, x)["fall_probability"]))
     if model.training_log:
-      sections.append(report.curves_figure(model.training_log))
+      sections.append(curves.figure(model.training_log))
     return sections
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from garden.core import checks
+from garden.core import curves
 from garden.core import export as export_lib
 from garden.core import report as report_lib
 from garden.datasets import order
@@ -14,7 +15,6 @@ from garden.datasets.block_towers import stream as stream_lib
 from garden.physnet import deepmask_model
 from garden.physnet import patches as patches_lib
 from garden.physnet import proposals
-from garden.physnet import report
 from garden.physnet import streams
 
 _FOUND = 0.5  # IoU from which a block counts as found
@@ -189,7 +189,7 @@ class Proposals(streams.TowersExperiment):
         _patches_figure(found, model(found["image"], training=False)),
         _proposals_figure(images, self.predict(model, images))]
     if model.training_log:
-      sections.append(report.curves_figure(model.training_log))
+      sections.append(curves.figure(model.training_log))
     return sections
 
 

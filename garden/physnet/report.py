@@ -15,7 +15,6 @@ _INK, _SOFT, _ACCENT, _GREEN = "#22262b", "#70767d", "#b3402f", "#2f6b4f"
 #: Background white, then the colour classes.
 _PALETTE = matplotlib.colors.ListedColormap(
     [(0.93, 0.92, 0.90), *map(tuple, scene.BASE_COLORS)])
-_NOT_CURVES = {"stage", "step", "total_steps", "epoch", "seconds", "time", "lr"}
 
 
 def result_rows(names, measured):
@@ -311,43 +310,3 @@ def occlusion_figure(images, probability_of):
       f"A grey square of {patch} pixels moves over the image: bright where hiding that part "
       "changes the probability of falling, on a scale of each image's own (its greatest change "
       "above it)."))
-
-
-def curves_figure(training_log):
-  """What training logged, a small panel a value.
-
-  Args:
-    training_log: dicts such as `{"stage": "train", "step": 50, "loss": 1.2}`.
-
-  Returns:
-    A figure; a text if there is nothing to draw.
-  """
-  keys = [key for key in dict.fromkeys(k for line in training_log for k in line)
-          if key not in _NOT_CURVES and "learning_rate" not in key and not key.startswith("val_")]
-  panels = []
-  for key in keys:
-    points = [(line["step"], line[key], line.get(f"val_{key}")) for line in training_log
-              if isinstance(line.get(key), int | float) and np.isfinite(line[key])]
-    if points and any(value for _, value, _ in points):
-      panels.append((key, points))
-  if not panels:
-    return report.Text("Training curves", "The training log holds no value to draw.")
-  columns = min(len(panels), 3)
-  lines = -(-len(panels) // columns)
-  figure = matplotlib.figure.Figure(figsize=(9.6, 2.3 * lines), layout="constrained")
-  axes = figure.subplots(lines, columns, squeeze=False).ravel()
-  for ax, (key, points) in zip(axes, panels):
-    ax.plot([p[0] for p in points], [p[1] for p in points], color=_GREEN, linewidth=1.2,
-            label="training")
-    held = [(p[0], p[2]) for p in points if p[2] is not None]
-    if held:
-      ax.plot(*zip(*held), color=_ACCENT, linewidth=1.2, label="validation")
-    ax.set_title(key.replace("_", " "), fontsize=9)
-    ax.tick_params(labelsize=7)
-    for side in ("top", "right"):
-      ax.spines[side].set_visible(False)
-  for ax in axes[len(panels):]:
-    ax.set_visible(False)
-  if any(p[2] is not None for _, points in panels for p in points):
-    axes[0].legend(frameon=False, fontsize=7)
-  return report.Figure("Training curves", figure, "Means over each epoch, by step.")

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from garden.core import checks
+from garden.core import curves
 from garden.core import experiment as experiment_lib
 from garden.core import export as export_lib
 from garden.core import report as report_lib
@@ -16,7 +17,6 @@ from garden.datasets.billiards import stream as stream_lib
 from garden.vda import billiards
 from garden.vda import billiards_report as report
 from garden.vda import billiards_settings as settings_lib
-from garden.vda import report_figures
 from garden.vda.billiards_baseline import BilliardsBaseline
 from garden.worlds.billiards import renderer
 
@@ -287,7 +287,7 @@ class BilliardsScene(experiment_lib.Experiment):
         {name: error if name == "velocity" else error[:, seen - 1:]
          for name, error in errors.items()}, beside, videos.seconds))
     if model.training_log:
-      sections.append(report_figures.curves_figure(model.training_log))
+      sections.append(curves.figure(model.training_log))
     return sections
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from garden.core import curves
 from garden.core import report
 from garden.datasets import order
 from garden.datasets.block_towers import arrays
@@ -59,7 +60,7 @@ def sections(experiment, model):
   made.append(figures.confidence_figure(
       names, right, [found["reconstruction_error"] for found in given]))
   made += questions(given[0], towers[0])
-  made.append(figures.curves_figure(model.training_log))
+  made.append(curves.figure(model.training_log))
   return made
 
 

@@ -19,7 +19,6 @@ _RIGHT, _WRONG = _COLORS[0], _COLORS[1]
 _PALETTE = matplotlib.colors.ListedColormap(
     [(0.93, 0.92, 0.90), *map(tuple, scene.BASE_COLORS)])
 _WORST = 0.3  # of a pixel's error, where the scale of error pictures ends
-_NOT_CURVES = {"stage", "step", "total_steps", "epoch", "seconds", "time", "lr"}
 _GROUPS = 5  # of towers by their reconstruction error
 
 
@@ -252,44 +251,3 @@ def confidence_figure(names, right, error):
   return report.Figure("Reconstruction error as confidence", figure, (
       f"Towers in {_GROUPS} equal groups by the error of their reconstruction, with the binomial "
       "standard error of each. Where the error tells how far to trust a state, the line falls."))
-
-
-def curves_figure(training_log):
-  """What training logged, a small panel a value, on a logarithmic scale where it is above 0.
-
-  Args:
-    training_log: dicts such as `{"stage": "init", "total_steps": 50, "loss": 1.2}`.
-
-  Returns:
-    A figure; a text if there is nothing to draw.
-  """
-  panels = {}
-  for line in training_log:
-    for key, value in line.items():
-      if (key not in _NOT_CURVES and "learning_rate" not in key and isinstance(value, int | float)
-          and np.isfinite(value)):
-        panels.setdefault(key, []).append((line.get("total_steps", line.get("step")), value))
-  # What a stage has no loss of is logged as 0.
-  panels = {key: points for key, points in panels.items() if any(value for _, value in points)}
-  if not panels:
-    return report.Text("Training curves", "The training log holds no value to draw.")
-  columns = min(len(panels), 3)
-  lines = -(-len(panels) // columns)
-  figure = matplotlib.figure.Figure(figsize=(9.6, 2.3 * lines), layout="constrained")
-  axes = figure.subplots(lines, columns, squeeze=False).ravel()
-  for ax, (key, points) in zip(axes, panels.items()):
-    ax.plot(*zip(*points), color=_COLORS[key.startswith("val_")], linewidth=1.3)
-    if min(value for _, value in points) > 0 and key != "accuracy":
-      ax.set_yscale("log")
-      ax.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
-      ax.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
-      ax.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
-    ax.set_title(key.replace("val_", "validation ").replace("_", " "), fontsize=9)
-    ax.tick_params(labelsize=7)
-    _plain(ax)
-  for ax in axes[len(panels):]:
-    ax.set_visible(False)
-  for ax in axes[max(0, len(panels) - columns):len(panels)]:
-    ax.set_xlabel("step", fontsize=8)
-  return report.Figure("Training curves", figure, (
-      "Means over each epoch, by step; losses with their weights, on a logarithmic scale."))

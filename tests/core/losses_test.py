@@ -7,31 +7,12 @@ import tensorflow as tf
 from garden.core import losses
 
 
-def _gradient(function, x):
-  x = tf.constant(x, tf.float32)
-  with tf.GradientTape() as tape:
-    tape.watch(x)
-    value = function(x)
-  return tape.gradient(value, x).numpy()
-
-
-def _differences(function, x, step=1e-2):
-  x = np.asarray(x, np.float32)
-  found = np.zeros_like(x)
-  for i in np.ndindex(*x.shape):
-    for sign in (1, -1):
-      moved = x.copy()
-      moved[i] += sign * step
-      found[i] += sign * float(function(tf.constant(moved))) / (2 * step)
-  return found
-
-
 @pytest.mark.parametrize("function", [
     lambda x: tf.reduce_sum(losses.huber(x, 0.5)),
     lambda x: losses.masked_mean(x, tf.constant([True, False, True] * 2))])
-def test_gradients_are_the_finite_differences(function):
+def test_gradients_are_the_finite_differences(function, gradient_of, differences_of):
   x = np.random.default_rng(1).normal(size=6)
-  np.testing.assert_allclose(_gradient(function, x), _differences(function, x), atol=2e-3,
+  np.testing.assert_allclose(gradient_of(function, x), differences_of(function, x), atol=2e-3,
                              rtol=2e-2)
 
 
@@ -40,10 +21,10 @@ def test_huber_is_a_parabola_then_a_line():
                              [0.0, 0.0125, 0.0125, 0.95, 0.95], rtol=1e-5)
 
 
-def test_huber_and_its_slope_are_continuous_at_delta():
+def test_huber_and_its_slope_are_continuous_at_delta(gradient_of):
   near = [0.1 - 1e-5, 0.1 + 1e-5]
   value = losses.huber(tf.constant(near), 0.1).numpy()
-  slope = _gradient(lambda x: tf.reduce_sum(losses.huber(x, 0.1)), near)
+  slope = gradient_of(lambda x: tf.reduce_sum(losses.huber(x, 0.1)), near)
   assert value[0] == pytest.approx(value[1], abs=1e-4) == pytest.approx(0.05, abs=1e-4)
   np.testing.assert_allclose(slope, [1.0, 1.0], atol=1e-3)
 

@@ -8,26 +8,6 @@ import tensorflow as tf
 
 from garden.physnet import losses
 
-
-def _gradient(function, x):
-  x = tf.constant(x, tf.float32)
-  with tf.GradientTape() as tape:
-    tape.watch(x)
-    value = function(x)
-  return tape.gradient(value, x).numpy()
-
-
-def _differences(function, x, step=1e-2):
-  x = np.asarray(x, np.float32)
-  found = np.zeros_like(x)
-  for i in np.ndindex(*x.shape):
-    for sign in (1, -1):
-      moved = x.copy()
-      moved[i] += sign * step
-      found[i] += sign * float(function(tf.constant(moved))) / (2 * step)
-  return found
-
-
 _RNG = np.random.default_rng(0)
 _MASKS = _RNG.integers(0, 3, (2, 2, 3, 2)).astype(np.int32)
 _FUNCTIONS = {
@@ -42,10 +22,10 @@ _FUNCTIONS = {
 
 
 @pytest.mark.parametrize("name", _FUNCTIONS)
-def test_gradients_are_the_finite_differences(name):
+def test_gradients_are_the_finite_differences(name, gradient_of, differences_of):
   function, shape = _FUNCTIONS[name]
   x = np.random.default_rng(1).normal(size=shape)
-  np.testing.assert_allclose(_gradient(function, x), _differences(function, x), atol=2e-3,
+  np.testing.assert_allclose(gradient_of(function, x), differences_of(function, x), atol=2e-3,
                              rtol=2e-2)
 
 
@@ -62,8 +42,8 @@ def test_fall_loss_is_minus_log_p_of_what_happens():
   assert found == pytest.approx(-(math.log(p[0]) + math.log(1 - p[1])) / 2, rel=1e-6)
 
 
-def test_raising_the_logit_of_a_tower_that_falls_lowers_the_loss():
-  gradient = _gradient(lambda x: losses.fall_loss(x, tf.constant([1, 0])), [0.5, 0.5])
+def test_raising_the_logit_of_a_tower_that_falls_lowers_the_loss(gradient_of):
+  gradient = gradient_of(lambda x: losses.fall_loss(x, tf.constant([1, 0])), [0.5, 0.5])
   assert gradient[0] < 0 < gradient[1]
 
 
@@ -74,9 +54,9 @@ def test_smoothing_moves_a_share_of_the_label():
   np.testing.assert_allclose(found, mixed, rtol=1e-6)
 
 
-def test_a_smoothed_loss_is_least_where_the_label_is():
+def test_a_smoothed_loss_is_least_where_the_label_is(gradient_of):
   target = math.log(0.9 / 0.1)
-  gradient = _gradient(lambda x: losses.fall_loss(x, tf.constant([1]), 0.1), [target])
+  gradient = gradient_of(lambda x: losses.fall_loss(x, tf.constant([1]), 0.1), [target])
   assert abs(gradient[0]) < 1e-6
 
 
@@ -95,8 +75,8 @@ def test_a_right_mask_costs_nothing():
   assert losses.mask_cross_entropy(logits, _MASKS).numpy() < 1e-6
 
 
-def test_raising_the_right_class_lowers_the_masks_loss():
-  gradient = _gradient(lambda x: losses.mask_cross_entropy(x, _MASKS), np.zeros([2, 2, 3, 2, 3]))
+def test_raising_the_right_class_lowers_the_masks_loss(gradient_of):
+  gradient = gradient_of(lambda x: losses.mask_cross_entropy(x, _MASKS), np.zeros([2, 2, 3, 2, 3]))
   right = tf.one_hot(_MASKS, 3).numpy() == 1
   assert (gradient[right] < 0).all() and (gradient[~right] > 0).all()
 
@@ -163,15 +143,15 @@ def test_dice_weighs_small_blocks_like_large_ones():
   assert found.numpy() == pytest.approx(0.5, abs=1e-6)
 
 
-def test_dice_without_any_block_has_no_gradient():
+def test_dice_without_any_block_has_no_gradient(gradient_of):
   masks = tf.zeros([1, 4, 4, 1], tf.int32)
-  gradient = _gradient(lambda x: losses.soft_dice(x, masks), np.zeros([1, 4, 4, 1, 3]))
+  gradient = gradient_of(lambda x: losses.soft_dice(x, masks), np.zeros([1, 4, 4, 1, 3]))
   np.testing.assert_array_equal(gradient, 0.0)
 
 
-def test_raising_the_right_class_lowers_dice():
+def test_raising_the_right_class_lowers_dice(gradient_of):
   masks = tf.constant(_halves())
-  gradient = _gradient(lambda x: losses.soft_dice(x, masks), np.zeros([1, 4, 4, 1, 3]))
+  gradient = gradient_of(lambda x: losses.soft_dice(x, masks), np.zeros([1, 4, 4, 1, 3]))
   assert (gradient[tf.one_hot(masks, 3).numpy() == 1] < 0).all()
 
 
@@ -191,8 +171,8 @@ def test_a_squashed_margin_is_tanh_of_five_margins():
                              np.tanh([0.0, 1.0, -0.5]), rtol=1e-6)
 
 
-def test_a_squashed_margin_takes_missing_interfaces():
+def test_a_squashed_margin_takes_missing_interfaces(gradient_of):
   found = losses.squashed_margin(tf.constant([10.0, float("inf"), -float("inf")]))
   np.testing.assert_allclose(found, [1.0, 1.0, -1.0], rtol=1e-6)
-  slope = _gradient(lambda x: tf.reduce_sum(losses.squashed_margin(x)), [10.0, float("inf")])
+  slope = gradient_of(lambda x: tf.reduce_sum(losses.squashed_margin(x)), [10.0, float("inf")])
   np.testing.assert_array_equal(slope, 0.0)

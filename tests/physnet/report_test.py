@@ -166,23 +166,3 @@ def test_the_occlusion_figure_has_two_lines(tmp_path):
   figure = report.occlusion_figure(_images(2, 28), _looks_at(slice(0, 4), slice(0, 4)))
   assert len(_axes(figure)) == 4 and "4 pixels" in figure.caption
   assert "data:image/png" in _page(tmp_path, figure)
-
-
-def _log():
-  return [{"stage": "train", "step": 10 * k, "total_steps": 30, "loss": 1.0 / k,
-           "val_loss": 2.0 / k, "accuracy": 0.5, "dice_loss": 0.0, "learning_rate": 0.1}
-          for k in (1, 2, 3)]
-
-
-def test_curves_have_a_panel_a_value_that_is_not_0_throughout(tmp_path):
-  figure = report.curves_figure(_log())
-  shown = [ax.get_title() for ax in _axes(figure) if ax.get_visible()]
-  assert shown == ["loss", "accuracy"]
-  assert [len(ax.lines) for ax in _axes(figure)[:2]] == [2, 1]
-  assert "data:image/png" in _page(tmp_path, figure)
-
-
-@pytest.mark.parametrize("log", [[], [{"stage": "train", "step": 1, "loss": float("nan")}]])
-def test_curves_of_nothing_are_a_text(tmp_path, log):
-  text = report.curves_figure(log)
-  assert isinstance(text, core_report.Text) and "no value to draw" in _page(tmp_path, text)

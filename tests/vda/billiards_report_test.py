@@ -1,11 +1,9 @@
 """Tests of the billiards' figures."""
 
 import numpy as np
-import pytest
 
 from garden.core import report as core_report
 from garden.vda import billiards_report as report
-from garden.vda import report_figures
 
 
 def _page(tmp_path, section):
@@ -57,16 +55,3 @@ def test_errors_have_a_panel_each_with_their_means(tmp_path):
     np.testing.assert_allclose(lines[1], 0.2)
     np.testing.assert_allclose(ax.lines[0].get_xdata(), [0, 0.1, 0.2, 0.3])
   assert "data:image/png" in _page(tmp_path, figure)
-
-
-def test_curves_go_on_from_stage_to_stage():
-  log = [{"stage": "init", "step": 5, "total_steps": 5, "loss": 2.0},
-         {"stage": "joint", "step": 5, "total_steps": 10, "loss": 1.0, "val_error": 0.5}]
-  axes = [ax for ax in report_figures.curves_figure(log).image.axes if ax.get_visible()]
-  assert [ax.get_title() for ax in axes] == ["loss", "validation error"]
-  np.testing.assert_array_equal(axes[0].lines[0].get_xdata(), [5, 10])
-
-
-@pytest.mark.parametrize("log", [[], [{"stage": "init", "step": 1, "loss": float("nan")}]])
-def test_curves_of_nothing_are_a_text(log):
-  assert isinstance(report_figures.curves_figure(log), core_report.Text)

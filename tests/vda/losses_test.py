@@ -8,26 +8,6 @@ import tensorflow as tf
 
 from garden.vda import losses
 
-
-def _gradient(function, x):
-  x = tf.constant(x, tf.float32)
-  with tf.GradientTape() as tape:
-    tape.watch(x)
-    value = function(x)
-  return tape.gradient(value, x).numpy()
-
-
-def _differences(function, x, step=1e-2):
-  x = np.asarray(x, np.float32)
-  found = np.zeros_like(x)
-  for i in np.ndindex(*x.shape):
-    for sign in (1, -1):
-      moved = x.copy()
-      moved[i] += sign * step
-      found[i] += sign * float(function(tf.constant(moved))) / (2 * step)
-  return found
-
-
 _RNG = np.random.default_rng(0)
 _VALID = np.array([[True, True], [True, False]])
 _TRUE = _RNG.normal(size=(2, 2, 6)).astype(np.float32)
@@ -43,11 +23,11 @@ _FUNCTIONS = {
 
 
 @pytest.mark.parametrize("name", _FUNCTIONS)
-def test_gradients_are_the_finite_differences(name):
+def test_gradients_are_the_finite_differences(name, gradient_of, differences_of):
   function, shape = _FUNCTIONS[name]
   # No error near Huber's corners, .05 and .1.
   x = np.random.default_rng(1).choice([-0.3, -0.02, 0.02, 0.3], shape)
-  np.testing.assert_allclose(_gradient(function, x), _differences(function, x, 5e-3), atol=2e-3,
+  np.testing.assert_allclose(gradient_of(function, x), differences_of(function, x, 5e-3), atol=2e-3,
                              rtol=2e-2)
 
 
@@ -75,8 +55,8 @@ def test_without_a_pair_poses_cost_nothing():
   assert float(found) == 0.0
 
 
-def test_poses_are_pulled_to_the_true_ones():
-  gradient = _gradient(lambda x: losses.pose_loss(x, _TRUE, _VALID), _TRUE + 0.2)
+def test_poses_are_pulled_to_the_true_ones(gradient_of):
+  gradient = gradient_of(lambda x: losses.pose_loss(x, _TRUE, _VALID), _TRUE + 0.2)
   assert (gradient[_VALID] > 0).all() and (gradient[~_VALID] == 0).all()
 
 
@@ -106,13 +86,13 @@ def test_a_probability_of_a_half_costs_log_2(fall):
   assert float(found) == pytest.approx(math.log(2))
 
 
-def test_a_tower_that_falls_raises_its_probability():
-  gradient = _gradient(lambda p: losses.stability_loss(p, tf.constant([1, 0])), [0.5, 0.5])
+def test_a_tower_that_falls_raises_its_probability(gradient_of):
+  gradient = gradient_of(lambda p: losses.stability_loss(p, tf.constant([1, 0])), [0.5, 0.5])
   assert gradient[0] < 0 < gradient[1]
 
 
-def test_a_label_of_a_tower_seen_wrongly_adds_no_more_than_its_limit():
+def test_a_label_of_a_tower_seen_wrongly_adds_no_more_than_its_limit(gradient_of):
   found = losses.stability_loss(tf.constant([0.0, 1.0]), tf.constant([1, 0]))
   assert float(found) == pytest.approx(-math.log(0.02), rel=1e-4)
-  gradient = _gradient(lambda p: losses.stability_loss(p, tf.constant([1, 0])), [0.0, 1.0])
+  gradient = gradient_of(lambda p: losses.stability_loss(p, tf.constant([1, 0])), [0.0, 1.0])
   assert np.isfinite(gradient).all()

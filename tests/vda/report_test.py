@@ -165,12 +165,6 @@ def test_medians_stand_in_the_legends():
   assert told == ["camera: 3", "camera: 10", "camera: 2"]
 
 
-@pytest.mark.parametrize("log", [[], [{"stage": "init", "total_steps": 1, "loss": float("nan")}],
-                                 [{"stage": "init", "total_steps": 1, "physics_loss": 0.0}]])
-def test_curves_of_nothing_are_a_text(log):
-  assert isinstance(figures.curves_figure(log), core_report.Text)
-
-
 def test_masks_of_an_exported_physnet_are_a_third_row(towers, tmp_path):
   module = tf.Module()
 
