@@ -73,6 +73,7 @@ def out_of(boxes, places):
 
 
 def _start_and_side(places):
+  """Upper left corners and sides of squares `[N, 4]`, both `[N, 1, 4]` as (y, x, y, x)."""
   start, end = places[:, tf.newaxis, :2], places[:, tf.newaxis, 2:]
   return tf.tile(start, [1, 1, 2]), tf.tile(end - start, [1, 1, 2])
 
@@ -86,7 +87,8 @@ class Proposals(tf.keras.layers.Layer):
 
   Args:
     n_colors: K.
-    filters: channels at a half, and twice at a quarter of the size.
+    filters: channels of the first convolution, of the second, both at half the size, and of the
+      rest, at a quarter.
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
