@@ -24,6 +24,7 @@ class Comparison:
 
   Attributes:
     experiment: name of the experiment.
+    item: column of `predictions.csv` that says which item a line is of.
     first: name of its runs, in which "{seed}" stands for the seed.
     second: the same of the other method.
     seeds: number of seeds, 0, 1, …
@@ -33,6 +34,7 @@ class Comparison:
     names: what the table calls the two.
   """
   experiment: str
+  item: str
   first: str
   second: str
   seeds: int = 1
@@ -60,14 +62,14 @@ class Comparison:
               for name in (self.first, self.second)]
       if not all(os.path.exists(path) for path in pair):
         return None
-      first, second = (_column(path, self.where, column) for path, column in zip(
+      first, second = (self._right(path, column) for path, column in zip(
           pair, (self.first_right, self.second_right)))
-      if len(first) != len(second):
-        raise ValueError(f"{pair[0]} has {len(first)} items and {pair[1]} {len(second)}; only runs "
-                         "measured on the same items can be compared")
-      by_seed.append([a - b for a, b in zip(first, second)])
-    items = [statistics.fmean(values) for values in zip(*by_seed)]
-    seeds = [statistics.fmean(values) for values in by_seed]
+      if set(first) != set(second) or by_seed and set(first) != set(by_seed[0]):
+        raise ValueError(f"{pair[0]} has {len(first)} items and {pair[1]} {len(second)}, and they "
+                         "aren't the same; only runs measured on the same items can be compared")
+      by_seed.append({item: first[item] - second[item] for item in first})
+    items = [statistics.fmean(seed[item] for seed in by_seed) for item in by_seed[0]]
+    seeds = [statistics.fmean(seed.values()) for seed in by_seed]
     difference, spread = statistics.fmean(items), statistics.stdev(items)
     z = difference / (spread / math.sqrt(len(items))) if spread else 0.0
     return {"experiment": self.experiment, "first": self.names[0], "second": self.names[1],
@@ -77,16 +79,16 @@ class Comparison:
             "p": float(f"{math.erfc(abs(z) / math.sqrt(2.0)):.2g}"), "items": len(items),
             "seeds": len(seeds)}
 
-
-def _column(path, where, column):
-  """Numbers of a column of a CSV file, of the lines that count."""
-  with open(path, encoding="utf-8", newline="") as file:
-    lines = list(csv.DictReader(file))
-  for name in (*where, column):
-    if lines and name not in lines[0]:
-      raise ValueError(f"{path} has no column {name!r}; it has {', '.join(lines[0])}: evaluate the "
-                       "run again")
-  kept = [line for line in lines if all(line[name] == str(value) for name, value in where.items())]
-  if len(kept) < 2:
-    raise ValueError(f"{path} has {len(kept)} lines with {dict(where)}; two are the least")
-  return [float(line[column]) for line in kept]
+  def _right(self, path, column):
+    """Item -> a column of a CSV file, of the lines that count."""
+    with open(path, encoding="utf-8", newline="") as file:
+      lines = list(csv.DictReader(file))
+    for name in (*self.where, self.item, column):
+      if lines and name not in lines[0]:
+        raise ValueError(f"{path} has no column {name!r}; it has {', '.join(lines[0])}: evaluate "
+                         "the run again")
+    kept = {line[self.item]: float(line[column]) for line in lines
+            if all(line[name] == str(value) for name, value in self.where.items())}
+    if len(kept) < 2:
+      raise ValueError(f"{path} has {len(kept)} items with {dict(self.where)}; two are the least")
+    return kept

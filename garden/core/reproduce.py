@@ -102,7 +102,8 @@ class Reproduction:
     metrics: the columns, in order.
     notes: paragraphs below the tables.
     quoted: list of dicts with `experiment`, `method`, `metric`, `value`, `source` and
-      optionally `setting`: rows of papers that no run here measures.
+      optionally `setting`: rows of papers that no run here measures. With `over`, the name of a
+      setting, `value` is a dict: each of that setting's values -> the paper's.
     paired: list of dicts, the arguments of `paired.Comparison`.
   """
   room: str = gin.REQUIRED
@@ -116,10 +117,10 @@ class Reproduction:
   def quoted_rows(self):
     """The rows of papers: no mean, no run, the paper's value and its source."""
     return [{"experiment": row["experiment"], "method": row["method"],
-             "setting": dict(row.get("setting", {})), "metric": row["metric"],
-             "paper": row["value"], "mean": None, "sem": None, "n": 0, "values": [],
+             "setting": {**row.get("setting", {}), **setting}, "metric": row["metric"],
+             "paper": value, "mean": None, "sem": None, "n": 0, "values": [],
              "seconds": None, "seeds": [], "revision": None, "quoted": row["source"]}
-            for row in self.quoted]
+            for row in self.quoted for setting, value in _values(row)]
 
   def select(self, experiments=()):
     """The entries of some experiments, all when none is named.
@@ -305,6 +306,13 @@ def _paired(table, output_dir):
   compared = (paired.Comparison(**each).row(os.path.join(output_dir, "runs"))
               for each in table.paired)
   return [row for row in compared if row is not None]
+
+
+def _values(row):
+  """A quoted row's settings beside those that all of it has, each with the paper's value."""
+  if "over" not in row:
+    return [({}, row["value"])]
+  return [({row["over"]: setting}, value) for setting, value in row["value"].items()]
 
 
 def _key(row):

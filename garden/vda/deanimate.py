@@ -14,10 +14,10 @@ from garden.core import run as run_lib
 from garden.datasets import photo_folder
 from garden.vda import engines
 from garden.vda import experiment as experiment_lib
-from garden.vda import proposals
 from garden.vda import recovered as recovered_lib
 from garden.vda import settings as settings_lib
 from garden.vda import state as state_lib
+from garden.worlds.towers import camera as camera_lib
 from garden.worlds.towers import scene
 
 _CAMERA = ("azimuth", "elevation", "distance", "fovy", "x", "y", "z")
@@ -92,7 +92,7 @@ class DeAnimator:
     """`VDA.call`, and how high a block is in the image."""
     found = self.model(inputs, training=False)
     return {**{name: value for name, value in found.items() if name != "shares"},
-            "block": proposals.block_height(found["camera"])}
+            "block": camera_lib.block_height(found["camera"])}
 
   def _drawn(self, inputs, state, camera, light):
     """Paint and reconstruction error of another state."""

@@ -269,7 +269,7 @@ class Perception(tf.keras.layers.Layer):
 
   def _seen(self, images, camera, boxes, there):
     """What is cut out around boxes `[N, K, 4]` where they are `there`, and the camera's numbers."""
-    height = proposals.block_height(camera)[:, tf.newaxis] + tf.zeros_like(boxes[..., 0])
+    height = camera_lib.block_height(camera)[:, tf.newaxis] + tf.zeros_like(boxes[..., 0])
     places = windows.place(boxes, height, self.size, self.pixels_per_block)
     return {"windows": standardized(windows.crop(images, places, there, self.size)),
             "camera": tf.boolean_mask(camera_numbers(places, camera), there)}

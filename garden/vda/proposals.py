@@ -18,24 +18,18 @@ Deviation: Wu et al. 2017 take their proposals from other work. DeepMask (Pinhei
 hundreds of patches of one image what they show; this net needs one pass for all of it.
 """
 
-import math
-
 import tensorflow as tf
 
 from garden.core import layers
+from garden.worlds.towers import camera as camera_lib
 
 SPAN = 6.4  # blocks
-LEAST = 0.4  # probability of a middle that is taken for a block
+LEAST = 0.4  # probability of a middle that is taken for a block; of validation towers the best
 _SAME = 0.6  # intersection over union, above which two boxes are of one block
 _SPREAD = 0.15  # of the Gaussian around a middle, in shares of the box
 _NEAR = 0.4  # of the Gaussian: cells whose sides and colour are learnt
 _SIDES, _COLORS = 0.5, 0.2  # weights of the loss
 _SHIFT, _SCALE = 0.06, 0.15  # of a square in training, in shares of the image and of its side
-
-
-def block_height(camera):
-  """Height of a cube of 1 m where the camera looks: `[N, 7]` -> `[N]`, in shares of the image."""
-  return 0.5 / (camera[:, 2] * tf.tan(camera[:, 3] * (math.pi / 360.0)))
 
 
 def squares(camera, seed=None):
@@ -44,7 +38,7 @@ def squares(camera, seed=None):
   Parts of them may lie outside of the image. With a seed `[2]` they are moved and scaled a little:
   views for training.
   """
-  half = 0.5 * SPAN * block_height(camera)[:, tf.newaxis]
+  half = 0.5 * SPAN * camera_lib.block_height(camera)[:, tf.newaxis]
   middle = tf.fill([tf.shape(camera)[0], 2], 0.5)
   if seed is not None:
     off = tf.random.stateless_uniform([tf.shape(camera)[0], 3], seed, -1.0, 1.0)

@@ -22,8 +22,8 @@ import tensorflow as tf
 
 from garden.core import checks
 from garden.vda import graphics
-from garden.vda import proposals
 from garden.vda import state as state_lib
+from garden.worlds.towers import camera as camera_lib
 
 #: Finite differences of across, depth, yaw, base, the light's slopes, its ambient share, tiles.
 _PROBE = (0.01, 0.01, 0.01, 0.01, 0.03, 0.02, 0.02)
@@ -193,7 +193,7 @@ def window_of(boxes, present, camera, size):
   low = tf.reduce_min(tf.where(there, boxes[..., :2], 1.0), axis=1)
   high = tf.reduce_max(tf.where(there, boxes[..., 2:], 0.0), axis=1)
   low, high = tf.minimum(low, high), tf.maximum(low, high)
-  half = 0.5 * (high - low) + _MARGIN * proposals.block_height(camera)[:, tf.newaxis]
+  half = 0.5 * (high - low) + _MARGIN * camera_lib.block_height(camera)[:, tf.newaxis]
   shape = tf.constant([size[0] / size[1], 1.0])
   half = tf.reduce_max(half / shape, axis=1, keepdims=True) * shape
   middle = 0.5 * (low + high)

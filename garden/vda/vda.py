@@ -35,6 +35,7 @@ from garden.worlds.towers import windows
 _LOGGED = ("loss", "pose_loss", "proposal_loss", "around_loss", "reconstruction_loss",
            "completion_loss", "physics_loss", "reconstruction_error", "accuracy")
 _AROUND = 0.2  # where the surroundings' Huber turns linear
+_fold = tf.random.experimental.stateless_fold_in
 _SURE = 0.9  # probability of what MuJoCo tells, as a reward's log p
 
 
@@ -122,10 +123,9 @@ class VDA(model_lib.GardenModel):
   def train_step(self, batch):
     """One step on the views of a batch of `data.batches`."""
     seed = self.step_seed()
-    fold = tf.random.experimental.stateless_fold_in
     source = self.views(batch["source"], seed)
     with tf.GradientTape() as tape:
-      terms, values = self.losses_of(source, batch.get("target"), fold(seed, 7), training=True)
+      terms, values = self.losses_of(source, batch.get("target"), _fold(seed, 7), training=True)
       loss = tf.add_n(list(terms.values()))
     self.minimize(tape, loss, self.trainable_variables, self.optimizer,
                   clip_norm=self.recipe.clip_norm)
@@ -142,63 +142,95 @@ class VDA(model_lib.GardenModel):
   def losses_of(self, source, target, seed, training):
     """The terms of the loss, weighted, and what is logged beside them."""
     recipe, see = self.recipe, self.perception
-    fold = tf.random.experimental.stateless_fold_in
     n, places = tf.shape(source["image"])[0], source["boxes"].shape[1]
-    noise = tf.random.stateless_normal(tf.shape(source["boxes"]), fold(seed, 3))
+    glances = self._glances(source, target, seed, training)
+    noise = tf.random.stateless_normal(tf.shape(source["boxes"]), _fold(seed, 3))
     wanted = {name: source[name] for name in ("image", "camera", "present")}
     wanted["boxes"] = source["boxes"] + (recipe.box_noise * noise if training else 0.0)
-    # A share of the simulated scenes is enough for the proposals.
-    some = tf.maximum(1, tf.cast(
-        tf.round(recipe.proposal_share * tf.cast(n, tf.float32)), tf.int32))
-    squares = [proposals.squares(source["camera"][:some], fold(seed, 4) if training else None)]
-    seen, small = [see.square_views(source["image"][:some], squares[0])], self.shrink(
-        source["image"])
+    small = self.shrink(source["image"])
     if target is not None:
-      m, there = tf.shape(target["image"])[0], self.shrink(target["image"])
-      small = tf.concat([small, there], axis=0)
-      squares += [proposals.squares(target["camera"]),
-                  proposals.squares(target["camera"], fold(seed, 5) if training else None)]
-      other = self.other_light(target["image"], fold(seed, 6)) if training else target["image"]
-      seen += [see.square_views(target["image"], squares[1]),
-               see.square_views(other, squares[2])]
-    cells = see.proposals(tf.concat(seen, axis=0), training=training)
-    around = self.surroundings(small, training=training)
-    if target is not None:
-      proposed = see.propose(target["image"], tf.stop_gradient(cells[some:some + m]), squares[1],
-                             places)
+      cells, squares = glances[1]
+      proposed = see.propose(target["image"], tf.stop_gradient(cells), squares, places)
       wanted = {name: tf.concat([wanted[name], {**target, **proposed}[name]], axis=0)
                 for name in wanted}
+      small = tf.concat([small, self.shrink(target["image"])], axis=0)
+    around = self.surroundings(small, training=training)
     found = see.look(wanted["image"], wanted["camera"], wanted["boxes"], wanted["present"],
                      training)
+    cells, squares = glances[0]
+    some = tf.shape(cells)[0]
     terms = {
         "pose_loss": recipe.pose_weight * losses.pose_loss(
             found["poses"][:n], source["poses"], source["valid"]),
         "proposal_loss": recipe.proposal_weight * tf.reduce_mean(proposals.loss(
-            cells[:some], proposals.into(source["boxes"][:some], squares[0]),
-            source["present"][:some], source["color_class"][:some])),
+            cells, proposals.into(source["boxes"][:some], squares), source["present"][:some],
+            source["color_class"][:some])),
         "around_loss": recipe.around_weight * self._around_loss(around, source, n)}
     if target is None:
       return terms, {}
     state = {**proposed, **{name: value[n:] for name, value in found.items()}}
-    light = around["light"][n:]
-    drawn = self.draw(self.graphics, state, target["camera"], light, there)
+    more, values = self._target_losses(target, state, around["light"][n:], small[n:], glances[2],
+                                       seed)
+    return {**terms, **more}, values
+
+  def _glances(self, source, target, seed, training):
+    """What the proposals' net says of squares, all in one pass.
+
+    Args:
+      source: batch of simulated scenes; a share of them is enough for the proposals.
+      target: batch of the target, or None.
+      seed: `[2]` int32.
+      training: whether squares are moved and the target's light is changed.
+
+    Returns:
+      List of (cells, squares): of simulated scenes, of the target's images, and of these in other
+      light.
+    """
+    n = tf.cast(tf.shape(source["image"])[0], tf.float32)
+    some = tf.maximum(1, tf.cast(tf.round(self.recipe.proposal_share * n), tf.int32))
+    images = [source["image"][:some]]
+    squares = [proposals.squares(source["camera"][:some], _fold(seed, 4) if training else None)]
+    if target is not None:
+      other = target["image"]
+      images += [other, self.other_light(other, _fold(seed, 6)) if training else other]
+      squares += [proposals.squares(target["camera"]), proposals.squares(
+          target["camera"], _fold(seed, 5) if training else None)]
+    cells = self.perception.proposals(tf.concat(
+        [self.perception.square_views(*pair) for pair in zip(images, squares)], axis=0),
+        training=training)
+    lengths = tf.stack([tf.shape(places)[0] for places in squares])
+    return list(zip(tf.split(cells, lengths, num=len(squares)), squares))
+
+  def _target_losses(self, target, state, light, small, glance, seed):
+    """The terms of the target's images, weighted, and what is logged beside them.
+
+    Args:
+      target: batch of the target.
+      state: what perception makes of it.
+      light: `[N, 4]`.
+      small: `[N, t, t, 3]`, the images to reconstruct.
+      glance: (cells, squares) of the images in other light.
+      seed: `[2]` int32.
+    """
+    recipe, camera = self.recipe, target["camera"]
+    drawn = self.draw(self.graphics, state, camera, light, small)
     error = drawn["reconstruction_error"]
     if recipe.reconstruction == "engine":
       reconstruction = tf.reduce_mean(error)
     else:
-      reconstruction = self._reinforce(state, target["camera"], seed, lambda moved, k: -self.draw(
-          self.hard_graphics, moved, *(tf.tile(x, [k] + [1] * (x.shape.rank - 1)) for x in (
-              target["camera"], light, there)))["reconstruction_error"])
-    terms["reconstruction_loss"] = recipe.reconstruction_weight * reconstruction
-    terms["completion_loss"] = recipe.completion_weight * _completion_loss(
-        cells[some + m:], squares[2], drawn["ids"], state, error)
+      reconstruction = self._reinforce(state, camera, seed, lambda moved, k: -self.draw(
+          self.hard_graphics, moved, *(tf.tile(x, [k] + [1] * (x.shape.rank - 1))
+                                       for x in (camera, light, small)))["reconstruction_error"])
+    terms = {"reconstruction_loss": recipe.reconstruction_weight * reconstruction,
+             "completion_loss": recipe.completion_weight * _completion_loss(
+                 *glance, drawn["ids"], state, error)}
     values = {"reconstruction_error": tf.reduce_mean(error)}
     if "fall" in target:
       told = self.support(state)["fall_probability"]
       if recipe.physics == "engine":
         physics = losses.stability_loss(told, target["fall"])
       else:
-        physics = self._reinforce(state, target["camera"], seed, lambda moved, k: _log_p(
+        physics = self._reinforce(state, camera, seed, lambda moved, k: _log_p(
             moved, tf.tile(target["fall"], [k])))
       terms["physics_loss"] = recipe.physics_weight * physics
       values["accuracy"] = tf.reduce_mean(tf.cast(
@@ -207,12 +239,12 @@ class VDA(model_lib.GardenModel):
 
   def other_light(self, images, seed):
     """The target's images in other light, with a pattern on them: the colours' own stay."""
-    fold, recipe = tf.random.experimental.stateless_fold_in, self.recipe
-    images = views.light(images, fold(seed, 0), recipe.gain, recipe.offset)
+    recipe = self.recipe
+    images = views.light(images, _fold(seed, 0), recipe.gain, recipe.offset)
     if recipe.texture:
       none = tf.zeros(tf.shape(images)[:3], tf.int32)
-      images = views.texture(images, none, fold(seed, 1), recipe.texture)
-    images += recipe.noise * tf.random.stateless_normal(tf.shape(images), fold(seed, 2))
+      images = views.texture(images, none, _fold(seed, 1), recipe.texture)
+    images += recipe.noise * tf.random.stateless_normal(tf.shape(images), _fold(seed, 2))
     return tf.clip_by_value(images, 0.0, 1.0)
 
   def _around_loss(self, around, source, n):

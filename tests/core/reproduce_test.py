@@ -102,12 +102,13 @@ def test_a_metric_of_another_room_gets_the_tables_name(finished):
 
 def test_paired_differences_stand_below_their_experiment(finished):
   for name, right in (("a", (1, 1, 0)), ("b", (1, 0, 0))):
-    lines = "".join(f"{value}\n" for value in ("right", *right))
+    lines = "".join(f"{item},{value}\n" for item, value in enumerate(right))
     (finished / "runs" / name).mkdir()
-    (finished / "runs" / name / "predictions.csv").write_text(lines)
+    (finished / "runs" / name / "predictions.csv").write_text("item,right\n" + lines)
   table = _table(paired=[
-    {"experiment": "digits", "first": "a", "second": "b", "names": ("net", "other")},
-    {"experiment": "windows", "first": "a", "second": "missing"}])  # fmt: skip
+    {"experiment": "digits", "item": "item", "first": "a", "second": "b",
+     "names": ("net", "other")},
+    {"experiment": "windows", "item": "item", "first": "a", "second": "missing"}])  # fmt: skip
   paths = reproduce.write(table, str(finished), table.select())
   assert [row["difference"] for row in records.read_json(paths[0])["paired"]] == [0.3333]
   digits = (finished / "toy.md").read_text().split("## ")[1]
@@ -126,6 +127,14 @@ def test_quoted_rows_are_marked_and_not_doubled(finished):
   with open(paths[1], encoding="utf-8") as file:
     line = next(line for line in file if "humans" in line)
   assert "33.00" in line and "quoted" in line
+
+
+def test_a_quoted_row_may_go_over_a_setting():
+  table = _table(quoted=[{"experiment": "digits", "method": "humans", "metric": "error_percent",
+                          "over": "digits", "value": {5: 33.0, "mean": 40.0}, "source": "a paper",
+                          "setting": {"k": 1}}])
+  assert [(row["setting"], row["paper"]) for row in table.quoted_rows()] == [
+      ({"k": 1, "digits": 5}, 33.0), ({"k": 1, "digits": "mean"}, 40.0)]
 
 
 def test_the_table_is_written_as_json_and_markdown(finished):

@@ -57,6 +57,18 @@ def unpack(camera):
   return {**numbers, FIELDS[-1]: camera[:, 4:7]}
 
 
+def block_height(camera):
+  """Height of a cube of 1 m where cameras look: `[N, 7]`, see `unpack`.
+
+  Returns:
+    `[N]`, in shares of a square picture.
+
+  Example:
+    >>> block_height(tf.constant([[0.0, 0.0, 5.0, 90.0, 0.0, 0.0, 0.0]]))[0]  # about .1
+  """
+  return 0.5 / (camera[:, 2] * tf.tan(camera[:, 3] * (math.pi / 360.0)))
+
+
 def checked_size(image_size):
   """`image_size`, an int or (h, w), as `(h, w)` of at least 1, or ValueError."""
   pair = image_size if isinstance(image_size, tuple | list) else (image_size, image_size)

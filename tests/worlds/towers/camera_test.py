@@ -15,6 +15,16 @@ def towers():
   return scene.sample(6, seed=1)
 
 
+def test_a_blocks_height_is_that_of_a_metre_where_the_camera_looks(towers):
+  numbers = np.stack([getattr(towers, name) for name in camera.FIELDS[:-1]], axis=1)
+  numbers = np.concatenate([numbers, towers.camera_target], axis=1).astype(np.float32)
+  numbers[:, 1] = 0.0  # looks along the floor
+  ends = numbers[:, np.newaxis, 4:7] + [[[0.0, 0.0, -0.5], [0.0, 0.0, 0.5]]]
+  pixels, _ = camera.project(camera.unpack(numbers), ends, 100)
+  np.testing.assert_allclose(camera.block_height(numbers),
+                             (pixels[:, 0, 1] - pixels[:, 1, 1]) / 100, rtol=1e-4)
+
+
 def test_rays_start_at_the_camera_and_are_unit_vectors(towers):
   origin, directions = camera.rays(towers.arrays(), (5, 7))
   np.testing.assert_allclose(origin, scene.camera_position(towers), atol=1e-5)
