@@ -32,21 +32,30 @@ def _main(images):
   experiment, model = deanimate.load(model_dir, flag.best, flag.gin_bindings)
   refiner = refine.Refiner(experiment.refinement or refine.Refinement()) if flag.refine else None
   take_apart = deanimate.DeAnimator(model, camera, refiner, flag.settle)
-  output, left_out = flag.output or os.path.join(model_dir, "deanimated"), []
+  output, left_out = flag.output or os.path.join(model_dir, "deanimated"), {}
   for path, stem in zip(files, predict_lib.stems(files)):
     try:
       recovered = take_apart(deanimate.read(path, experiment.source_size[0]))
       summary = recovered_lib.write(recovered, output, stem, flag.seconds)
     except ValueError as error:
       # The images after this one are none the worse for it.
-      left_out.append(str(error) if path in str(error) else f"{path}: {error}")
+      left_out.setdefault(str(error), []).append(path)
       continue
     text = json.dumps({"image": path, **summary}, indent=1)
     # Lists of numbers on one line.
     print(re.sub(r"\[[^\[\]{}\"]+\]", lambda m: " ".join(m[0].split()), text), flush=True)
   if left_out:
-    rest = f"left out {len(left_out)} of {len(files)} images: " if len(files) > 1 else ""
-    cli.usage_error(rest + "; ".join(left_out))
+    count = sum(len(paths) for paths in left_out.values())
+    rest = f"left out {count} of {len(files)} images: " if len(files) > 1 else ""
+    cli.usage_error(rest + "; ".join(_told(*cause) for cause in left_out.items()))
+
+
+def _told(error, paths):
+  """One clause: the images that a cause left out, three by name, and the cause."""
+  if paths[0] in error:
+    return error
+  more = [f"{len(paths) - 3} more"] if len(paths) > 3 else []
+  return f"{', '.join([*paths[:3], *more])}: {error}"
 
 
 def main():

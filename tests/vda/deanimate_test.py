@@ -177,6 +177,19 @@ def test_the_binary_goes_on_after_an_image_that_cannot_be_read(
   assert len(list((tmp_path / "out").iterdir())) == 5
 
 
+def test_the_binary_tells_a_cause_once_with_its_first_images(
+    binary, folder, pictures, tmp_path, monkeypatch):
+  def nothing(self, image):
+    raise ValueError("no block was found")
+  monkeypatch.setattr(deanimate.DeAnimator, "__call__", nothing)
+  for name in "cdef":
+    shutil.copy(pictures / "a.png", pictures / f"{name}.png")
+  code, out, err = binary("deanimate", f"--model_dir={folder}", f"--output={tmp_path / 'out'}",
+                          str(pictures))
+  assert code == 2 and not out and "left out 6 of 6 images" in err
+  assert err.count("no block was found") == 1 and "d.png, 2 more: no block was found" in err
+
+
 def test_the_untrained_model_sees_no_scene_or_writes_it(binary, folder, pictures, tmp_path):
   code, out, err = binary("deanimate", f"--model_dir={folder}", f"--output={tmp_path / 'out'}",
                           "--seconds=0.2", str(pictures / "a.png"))
