@@ -1,0 +1,115 @@
+"""Which triangle each pixel shows: a z-buffer in NumPy, without a loop over triangles.
+
+Every pixel of every triangle's bounding box is listed, kept if its barycentric coordinates
+
+    w_0 + w_1 + w_2 = 1,   p = w_0 a + w_1 b + w_2 c
+
+are all at least 0, and written in the order of depth, the nearest last. Projection is orthographic:
+what is far isn't smaller, which fits heads seen from a few metres.
+"""
+
+import dataclasses
+
+import numpy as np
+
+_EDGE = 1e-9  # of a weight; a pixel on the edge of two triangles belongs to both
+_FLAT = 1e-12  # pixels squared; triangles smaller than that show nothing
+
+
+@dataclasses.dataclass(frozen=True)
+class Raster:
+  """What the pixels of a picture show.
+
+  Attributes:
+    triangle: `[h, w]` int, -1 where there is none.
+    weights: `[h, w, 3]` float64, the barycentric coordinates in it, zeros where there is none.
+    depth: `[h, w]` float64, the greater the nearer, -inf where there is none.
+  """
+  triangle: np.ndarray
+  weights: np.ndarray
+  depth: np.ndarray
+
+  @property
+  def mask(self):
+    """`[h, w]` bool, where there is a triangle."""
+    return self.triangle >= 0
+
+  def interpolate(self, triangles, values):
+    """Values of vertices at the pixels.
+
+    Args:
+      triangles: `[T, 3]` int, those that were rasterized.
+      values: `[V, k]`.
+
+    Returns:
+      `[h, w, k]` float64, zeros where there is no triangle.
+    """
+    corners = triangles[np.maximum(self.triangle, 0)]
+    return sum(self.weights[..., k, np.newaxis] * values[corners[..., k]] for k in range(3))
+
+
+def rasterize(points, triangles, size, closed=False):
+  """The nearest triangle of each pixel.
+
+  Args:
+    points: `[V, 3]`: x to the right and y down in pixels, (.5, .5) the middle of the first; and
+      depth, the greater the nearer.
+    triangles: `[T, 3]` int.
+    size: (h, w) in pixels.
+    closed: whether nothing is seen from behind, so that triangles that face away, whose corners
+      run clockwise, are left out at once.
+
+  Returns:
+    `Raster`.
+
+  Raises:
+    ValueError: a point isn't finite.
+
+  Example:
+    >>> square = np.array([[0, 0, 0], [4, 0, 0], [0, 4, 0], [4, 4, 0.0]])
+    >>> rasterize(square, grid(2, 2, closed=False), (4, 4)).mask.all()
+    True
+  """
+  if not np.isfinite(points).all():
+    raise ValueError("a vertex isn't finite; rasterize finite points alone")
+  height, width = size
+  corners = points[triangles]  # [T, 3 corners, 3]
+  a, b, c = (corners[:, k, :2] for k in range(3))
+  area = _cross(b - a, c - a)
+  low = np.ceil(corners[..., :2].min(axis=1) - 0.5).astype(np.int64)
+  high = np.floor(corners[..., :2].max(axis=1) - 0.5).astype(np.int64)
+  low = np.maximum(low, 0)
+  high = np.minimum(high, [width - 1, height - 1])
+  seen = -area > _FLAT if closed else np.abs(area) > _FLAT  # y points down
+  extent = np.where(seen[:, np.newaxis], np.maximum(high - low + 1, 0), 0)
+  count = extent.prod(axis=1)
+  which = np.repeat(np.arange(len(triangles)), count)
+  number = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
+  column = low[which, 0] + number % extent[which, 0]
+  row = low[which, 1] + number // extent[which, 0]
+  spot = np.stack([column, row], axis=1) + 0.5
+  a, b, c, area = a[which], b[which], c[which], area[which]
+  weights = np.stack([_cross(b - spot, c - spot), _cross(c - spot, a - spot),
+                      _cross(a - spot, b - spot)], axis=1) / area[:, np.newaxis]
+  inside = (weights >= -_EDGE).all(axis=1)
+  which, weights = which[inside], weights[inside]
+  pixel = row[inside] * width + column[inside]
+  depth = (weights * corners[which, :, 2]).sum(axis=1)
+  # Of the fragments of a pixel the last one in this order stays.
+  order = np.argsort(depth, kind="stable")
+  last = np.full(height * width, -1)
+  last[pixel[order]] = order
+  some = last >= 0
+  told = last[some]
+  triangle = np.full(height * width, -1)
+  triangle[some] = which[told]
+  shares = np.zeros((height * width, 3))
+  shares[some] = weights[told]
+  depths = np.full(height * width, -np.inf)
+  depths[some] = depth[told]
+  return Raster(triangle.reshape(size), shares.reshape(height, width, 3), depths.reshape(size))
+
+
+def _cross(u, v):
+  """The third number of the cross product of vectors in the plane."""
+  return u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
