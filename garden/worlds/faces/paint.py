@@ -26,7 +26,7 @@ def albedo(heads, index, base, is_head):
   azimuth = np.arctan2(x / m["width"], z / m["depth"])
   front = z > 0.2
   color = np.broadcast_to(skin, base.shape).copy()
-  red = front * np.maximum(_bell(np.abs(x) - 0.42, 0.15) * _bell(y + 0.12, 0.13),
+  red = front * np.maximum(_bell(np.abs(x) - 0.42, 0.15) * _bell(y + 0.2, 0.13),
                            _bell(x, 0.1) * _bell(y - m["nose_y"], 0.08))
   color = color * (1.0 - red[:, np.newaxis] * [0.0, 0.13, 0.11])
   for spot_x, spot_y, dark in heads.freckles[index]:
@@ -79,11 +79,11 @@ def _eyes(heads, index, m, x, y, front, color):
   eye = np.full(color.shape, 0.9) * [1.0, 0.98, 0.96]
   eye = _over(eye, heads.iris[index], _edge(0.05 - away, 0.008))
   eye = _over(eye, np.full(3, 0.03), _edge(0.022 - away, 0.006))
-  color = _over(color, color * 0.75, front * _bell(across, 0.9) * _bell(up - 0.075, 0.03))
+  color = _over(color, color * 0.75, front * _bell(across, 0.9) * _bell(up - 0.08, 0.035))
   color = _over(color, eye, inside)
   lash = front * _bell(up - lid, 0.011) * (np.abs(across) < 1.05)
   color = _over(color, heads.hair[index] * 0.3, 0.85 * lash)
-  arch = up - 0.165 + 0.05 * across ** 2
+  arch = up - 0.205 + 0.05 * across ** 2
   brow = front * _edge(0.026 - np.abs(arch), 0.012) * _edge(1.25 - np.abs(across), 0.15)
   return _over(color, 0.7 * heads.hair[index], 0.9 * brow)
 

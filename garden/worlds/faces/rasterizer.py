@@ -110,6 +110,26 @@ def rasterize(points, triangles, size, closed=False):
   return Raster(triangle.reshape(size), shares.reshape(height, width, 3), depths.reshape(size))
 
 
+def fetch(image, spots):
+  """Colours of a picture between its pixels, bilinear; outside the nearest one's.
+
+  Args:
+    image: `[h, w, 3]`.
+    spots: `[..., 2]`, x and y in pixels, (.5, .5) the middle of the first.
+
+  Returns:
+    `[..., 3]` float64.
+  """
+  height, width = image.shape[:2]
+  x = np.clip(spots[..., 0] - 0.5, 0.0, width - 1.0)
+  y = np.clip(spots[..., 1] - 0.5, 0.0, height - 1.0)
+  left, top = x.astype(np.int64), y.astype(np.int64)
+  right, down = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
+  x, y = (x - left)[..., np.newaxis], (y - top)[..., np.newaxis]
+  return ((1 - y) * ((1 - x) * image[top, left] + x * image[top, right])
+          + y * ((1 - x) * image[down, left] + x * image[down, right]))
+
+
 def _cross(u, v):
   """The third number of the cross product of vectors in the plane."""
   return u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]

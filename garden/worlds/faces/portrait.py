@@ -1,0 +1,314 @@
+"""A photograph of a face as a textured head, which turns to any side.
+
+The head of a template is placed by the named points of the face: with X of the template and u in
+the photograph, y up,
+
+    u = s R_2 X + t    (scaled orthography)
+
+by least squares, R_2 the first two rows of a turn. With fit="warp" the template then goes through
+the points: each takes the place in space that its own depth and its place in the image give, and a
+biharmonic spline in space moves the rest. Vertices take their colour where the photograph shows
+them. What it can't show is smeared: sides and back take the colours of the outline, folded over it.
+
+These are the errors that a refiner is to learn to repair: stretched hair and cheeks, no ears, the
+photograph's light.
+"""
+
+import dataclasses
+import functools
+
+import numpy as np
+import PIL.Image
+from scipy import interpolate
+from scipy import ndimage
+from scipy import optimize
+from scipy import spatial
+
+from garden.worlds.faces import background as background_lib
+from garden.worlds.faces import heads as heads_lib
+from garden.worlds.faces import mesh as mesh_lib
+from garden.worlds.faces import points as points_lib
+from garden.worlds.faces import rasterizer
+from garden.worlds.faces import renderer
+
+SEEN = 0.35  # z of a normal in the photograph, above which its colour can be trusted
+_LEAST = 32  # pixels, of a side of an image
+_MOST_YAW = 40.0  # degrees
+_OUTSIDE = 0.1  # how far outside an image a point may lie, in shares of its longer side
+_OUTLINE = ("temple", "jaw")  # points that move over the face as it turns
+_SPREAD, _AHEAD = 0.05, 15.0  # of a point, in units of a head; of yaw and pitch, degrees
+_FOLD, _FOLDED = np.radians(72.0), np.radians(48.0)  # azimuths from where the sides are smeared
+_SMALL = 64  # pixels, side of the picture in which the background is filled
+
+
+@dataclasses.dataclass(frozen=True)
+class Template:
+  """The head that a face is laid on.
+
+  Attributes:
+    mesh: `mesh.Mesh` in the coordinates of `heads`.
+    points: name -> `[3]`, where the named points lie on it, see `points`.
+    closed: whether its back can't be seen from inside.
+  """
+  mesh: mesh_lib.Mesh
+  points: dict
+  closed: bool = True
+
+  @functools.cached_property
+  def folding(self):
+    """`(index [V, 3], weight [V, 3])`: the vertices whose texture each vertex takes."""
+    spots = self.mesh.vertices
+    azimuth = np.arctan2(spots[:, 0], spots[:, 2])
+    beyond = np.maximum(np.abs(azimuth) - _FOLD, 0.0) / (np.pi - _FOLD)
+    folded = np.where(beyond > 0, np.sign(azimuth) * (_FOLD - beyond * (_FOLD - _FOLDED)), azimuth)
+    source = np.flatnonzero(np.abs(azimuth) <= _FOLD)
+    distance, near = spatial.cKDTree(np.stack([azimuth, spots[:, 1]], 1)[source]).query(
+        np.stack([folded, spots[:, 1]], 1), k=3)
+    weight = 1.0 / (distance + 1e-9)
+    return source[near], weight / weight.sum(axis=1, keepdims=True)
+
+
+@functools.cache
+def built_in():
+  """The template that needs no file: the average head of `heads`."""
+  person = heads_lib.average()
+  return Template(heads_lib.surface(person, rows=48, columns=64).mesh, points_lib.on_head(person))
+
+
+@dataclasses.dataclass(frozen=True)
+class Portrait:
+  """A textured head.
+
+  Attributes:
+    image: `[h, w, 3]` uint8, the photograph with what is made up around it.
+    mesh: `mesh.Mesh` of the head, the face along z.
+    texture: `[V, 2]` float64, where in the photograph the colour of each vertex is, in pixels.
+    seen: `[V]` float64, z of each vertex's normal in the photograph.
+    turn: `[3, 3]`, the turn of the head in the photograph.
+    scale: pixels a unit of the head.
+    offset: `[2]`, pixel of the head's middle in the photograph.
+    closed: see `Template`.
+  """
+  image: np.ndarray
+  mesh: mesh_lib.Mesh
+  texture: np.ndarray
+  seen: np.ndarray
+  turn: np.ndarray
+  scale: float
+  offset: np.ndarray
+  closed: bool = True
+
+  @property
+  def pose(self):
+    """`(yaw, pitch, roll)` of the head in the photograph, in degrees."""
+    return _angles(self.turn)
+
+  def render(self, yaw, pitch=0.0, size=224, background=None):
+    """The head from a side.
+
+    Args:
+      yaw: degrees; 0 looks at the viewer, above 0 to the right of the image.
+      pitch: degrees; above 0 it looks down.
+      size: side of the picture in pixels, at least 8.
+      background: RGB `[3]` or a picture `[size, size, 3]`, in 0..255; the photograph's own,
+        filled in where the head was, when it is None.
+
+    Returns:
+      image: `[size, size, 3]` uint8.
+      mask: `[size, size]` float32, the share of each pixel that is the head.
+      visible: `[size, size]` float32, the share that the photograph shows well, see `SEEN`.
+
+    Example:
+      image, mask, visible = fit(photograph, landmarks).render(yaw=60)
+    """
+    samples = 2 if size < 160 else 1  # coarse pixels need more
+    fine = samples * size
+    triangles = self.mesh.triangles
+    raster = rasterizer.rasterize(
+        renderer.project(self.mesh.vertices, yaw, pitch, fine), triangles, (fine, fine),
+        closed=self.closed)
+    there = raster.mask
+    told = raster.interpolate(triangles, np.column_stack([self.texture, self.seen]))
+    behind = self.background(size) if background is None else np.broadcast_to(
+        np.asarray(background, np.float64), (size, size, 3))
+    image = behind.repeat(samples, axis=0).repeat(samples, axis=1)
+    photograph, reduced = self._reduced(self.scale * renderer.SPAN / fine)
+    image[there] = rasterizer.fetch(photograph, told[there][:, :2] / reduced)
+    blocks = (size, samples, size, samples)
+    image = image.reshape(*blocks, 3).mean(axis=(1, 3))
+    mask, visible = (share.reshape(blocks).mean(axis=(1, 3)).astype(np.float32)
+                     for share in (there, there & (told[..., 2] > SEEN)))
+    return np.clip(np.round(image), 0, 255).astype(np.uint8), mask, visible
+
+  def background(self, size):
+    """The photograph as the picture frames it, filled in where the head was: `[size, size, 3]`."""
+    filled, mask = self._behind
+    zoom = size / _SMALL
+    smooth = np.clip(ndimage.zoom(filled, (zoom, zoom, 1), order=1, grid_mode=True,
+                                  mode="nearest"), 0, 255)
+    cover = np.clip(ndimage.zoom(mask.astype(np.float64), zoom, order=1, grid_mode=True,
+                                 mode="nearest"), 0, 1)[..., np.newaxis]
+    photograph, reduced = self._reduced(self.scale * renderer.SPAN / size)
+    sharp = rasterizer.fetch(photograph, self._frame(size) / reduced)
+    return sharp + cover * (smooth - sharp)
+
+  @functools.cached_property
+  def _behind(self):
+    """The filled background in a small picture, and where the head was."""
+    photograph, reduced = self._reduced(self.scale * renderer.SPAN / _SMALL)
+    frame = rasterizer.fetch(photograph, self._frame(_SMALL) / reduced)
+    turned = renderer.project(self.mesh.vertices @ self.turn.T, 0.0, 0.0, _SMALL)
+    mask = rasterizer.rasterize(turned, self.mesh.triangles, (_SMALL, _SMALL)).mask
+    mask = ndimage.binary_dilation(mask, iterations=3)
+    return background_lib.behind(frame, mask), mask
+
+  def _frame(self, size):
+    """Where in the photograph the pixels of a picture of the unturned camera lie."""
+    steps = ((np.arange(size) + 0.5) / size - 0.5) * renderer.SPAN * self.scale
+    x, y = np.meshgrid(steps, steps)
+    return self.offset + np.stack([x, y], axis=-1)
+
+  def _reduced(self, ratio):
+    """The photograph, smaller where its pixels are finer than the picture's, and how much."""
+    factor = max(1, int(ratio))
+    if factor == 1:
+      return self.image, 1
+    return np.asarray(PIL.Image.fromarray(self.image).reduce(factor)), factor
+
+
+def fit(image, points, template=None, fit="warp"):
+  """A photograph as a textured head.
+
+  Args:
+    image: `[h, w]`, `[h, w, 1]`, `[h, w, 3]` or `[h, w, 4]` uint8, both sides at least 32.
+    points: dict of name -> `[2]` x and y in pixels, or `[3]` with depth, the smaller the nearer,
+      see `points.named`; at least 6 of them.
+    template: `Template`; the built-in head when None.
+    fit: "warp", or "rigid", which leaves the template as it is.
+
+  Returns:
+    `Portrait`.
+
+  Raises:
+    ValueError: the image is too small or isn't one, a point lies outside of it, the points don't
+      make a head, or the face is turned too far.
+
+  Example:
+    portrait = fit(photograph, named(detector(photograph).points))
+  """
+  image = as_rgb(image)
+  template = template or built_in()
+  if fit not in ("warp", "rigid"):
+    raise ValueError(f"fit is {fit!r}; it must be 'warp' or 'rigid'")
+  names = [name for name in template.points if name in points]
+  if len(names) < 6:
+    raise ValueError(f"{len(names)} of the named points are given; a head needs 6 or more of "
+                     f"{', '.join(template.points)}")
+  spots = np.array([points[name] for name in names], np.float64)
+  _check_inside(names, spots, image)
+  anchors = np.array([template.points[name] for name in names])
+  outline = np.array([name.endswith(_OUTLINE) for name in names])
+  turn, scale, offset = _place(anchors, spots[:, :2], np.where(outline, 5.0, 1.0) * _SPREAD)
+  yaw = _angles(turn)[0]
+  if abs(yaw) > _MOST_YAW:
+    raise ValueError(f"the face is already turned by {yaw:.0f} degrees; give a photograph from the "
+                     f"front, at most {_MOST_YAW:.0f}")
+  vertices = template.mesh.vertices
+  if fit == "warp":
+    vertices = _warped(vertices, names, anchors, _lifted(anchors, spots, turn, scale, offset))
+  # Heads reach beyond tight crops.
+  image, border = background_lib.extended(image)
+  offset = offset + border
+  turned = vertices @ turn.T
+  seen_at = offset + scale * turned[:, :2] * [1, -1]
+  index, weight = template.folding
+  mesh = dataclasses.replace(template.mesh, vertices=vertices)
+  return Portrait(image, mesh, (seen_at[index] * weight[..., np.newaxis]).sum(axis=1),
+                  mesh.normals @ turn[2], turn, scale, offset, template.closed)
+
+
+def as_rgb(image):
+  """A grey, RGB or RGBA image as RGB, `[h, w, 3]` uint8; RGBA is laid on white.
+
+  Raises:
+    ValueError: it is no such image, or a side is under 32 pixels.
+  """
+  image = np.asarray(image)
+  if image.dtype != np.uint8 or image.ndim not in (2, 3) or (
+      image.ndim == 3 and image.shape[2] not in (1, 3, 4)):
+    raise ValueError(f"image is {image.dtype} {image.shape}; give uint8 [h, w, 3], grey or RGBA")
+  if min(image.shape[:2]) < _LEAST:
+    raise ValueError(f"image is {image.shape[1]} x {image.shape[0]} pixels; both sides must have "
+                     f"at least {_LEAST}")
+  if image.ndim == 2:
+    image = image[..., np.newaxis]
+  if image.shape[2] == 4:
+    share = image[..., 3:] / 255.0
+    return np.round(255.0 + share * (image[..., :3] - 255.0)).astype(np.uint8)
+  return np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))
+
+
+def _check_inside(names, spots, image):
+  """Raises a ValueError where a point is far outside of the image."""
+  height, width = image.shape[:2]
+  room = _OUTSIDE * max(height, width)
+  outside = ~((spots[:, :2] >= -room) & (spots[:, :2] <= [width + room, height + room])).all(axis=1)
+  if outside.any():
+    k = outside.argmax()
+    raise ValueError(f"landmark {names[k]} is at ({spots[k, 0]:.0f}, {spots[k, 1]:.0f}), outside "
+                     f"of the image of {width} x {height}; are these another image's landmarks?")
+
+
+def _place(anchors, spots, spread):
+  """Turn, scale and offset of the scaled orthography that brings anchors to their places.
+
+  Faces differ, and heads in photographs mostly look ahead: points are known to within `spread`,
+  yaw and pitch to within `_AHEAD`. That settles what the points of one half of a face can't.
+  """
+  middle = spots.mean(axis=0)
+  across = np.linalg.svd(spots - middle, compute_uv=False)
+  if across[1] < 1e-3 * max(across[0], 1.0):
+    raise ValueError("the landmarks lie on a line or in a point; mark the face again")
+  size = np.linalg.norm(anchors[:, :2] - anchors[:, :2].mean(axis=0))
+  first = np.linalg.norm(spots - middle) / size
+  center = middle - first * anchors[:, :2].mean(axis=0) * [1, -1]
+
+  def wrong(numbers):
+    turn = mesh_lib.rotation(*numbers[:3])
+    found = numbers[4:] + numbers[3] * (anchors @ turn.T)[:, :2] * [1, -1]
+    return np.concatenate([((found - spots) / (first * spread[:, np.newaxis])).ravel(),
+                           numbers[:2] / _AHEAD])
+
+  solved = optimize.least_squares(wrong, [0.0, 0.0, 0.0, first, *center], x_scale=[
+      1.0, 1.0, 1.0, 0.1 * first, first, first]).x
+  return mesh_lib.rotation(*solved[:3]), solved[3], solved[4:]
+
+
+def _lifted(anchors, spots, turn, scale, offset):
+  """Places in the head's space of points of the image, at their own or their anchors' depth."""
+  flat = (spots[:, :2] - offset) / scale * [1, -1]
+  depth = anchors @ turn[2]
+  if spots.shape[1] == 3:
+    own = -spots[:, 2] / scale
+    depth = own - own.mean() + depth.mean()
+  return np.column_stack([flat, depth]) @ turn
+
+
+def _warped(vertices, names, anchors, places):
+  """Vertices after the spline that takes anchors to their places; one side alone is mirrored."""
+  moves = dict(zip(names, zip(anchors, places - anchors)))
+  for name in names:
+    side, _, rest = name.partition("_")
+    other = {"left": "right", "right": "left"}.get(side)
+    if other and f"{other}_{rest}" not in moves:
+      moves[f"{other}_{rest}"] = tuple(value * [-1, 1, 1] for value in moves[name])
+  at, by = (np.array(values) for values in zip(*moves.values()))
+  return vertices + interpolate.RBFInterpolator(at, by, kernel="linear", degree=1)(vertices)
+
+
+def _angles(turn):
+  """`(yaw, pitch, roll)` in degrees of a turn, see `mesh.rotation`."""
+  pitch = -np.arcsin(np.clip(turn[1, 2], -1.0, 1.0))
+  yaw = np.arctan2(turn[0, 2], turn[2, 2])
+  roll = np.arctan2(turn[1, 0], turn[1, 1])
+  return tuple(float(angle) for angle in np.degrees([yaw, pitch, roll]))
