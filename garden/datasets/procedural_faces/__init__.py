@@ -1,0 +1,1 @@
+"""Faces drawn here: frontal, truly in profile, and turned from a frontal one, as TFDS sets."""
