@@ -1,0 +1,10 @@
+"""DA-GAN on BEGAN: simulated faces in profile made photorealistic, the identity kept.
+
+Zhao et al., NIPS 2017; BEGAN: Berthelot, Schumm, Metz 2017.
+"""
+
+from garden.dagan.networks import BEGANAutoencoder
+from garden.dagan.networks import Decoder
+from garden.dagan.networks import Refiner
+
+__all__ = ["BEGANAutoencoder", "Decoder", "Refiner"]
