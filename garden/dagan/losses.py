@@ -33,29 +33,23 @@ def reconstruction_error(images, reconstructions):
   return tf.reduce_mean(off, axis=[1, 2, 3])
 
 
-def discriminator_loss(real, refined, k, margin=0.0):
+def discriminator_loss(real, refined, k, cap=None):
   """L_adv of the discriminator, a scalar.
 
   Args:
     real: `[N]`, e of real images.
     refined: `[M]`, e of refined images, without a gradient into the refiner.
     k: scalar, the weight of refined images.
-    margin: above 0, errors of refined images count up to `margin` times the mean of the real
-      ones': beyond, pushing them further up only breaks D. Without this cap a k that starts above
-      0 lets D explode.
-
-  Raises:
-    ValueError: the margin is below 0.
+    cap: scalar up to which an error of a refined image counts, such as twice the mean of the real
+      ones': beyond, pushing it further up only breaks D, and a k that starts above 0 lets D
+      explode. None is without.
 
   Example:
-    loss = discriminator_loss(error_of_real, error_of_refined, k=0.5, margin=2.0)
+    loss = discriminator_loss(error_of_real, error_of_refined, k=0.5, cap=2.0 * mean_of_real)
   """
-  if margin < 0:
-    raise ValueError(f"margin is {margin}; it must be at least 0, and 0 is no cap")
-  mean = tf.reduce_mean(real)
-  if margin:
-    refined = tf.minimum(refined, margin * tf.stop_gradient(mean))
-  return mean - k * tf.reduce_mean(refined)
+  if cap is not None:
+    refined = tf.minimum(refined, tf.stop_gradient(cap))
+  return tf.reduce_mean(real) - k * tf.reduce_mean(refined)
 
 
 def generator_loss(refined, k, form="began"):
@@ -110,7 +104,7 @@ def pixel_loss(refined, simulated, mask=None):
   Args:
     refined: `[N, h, w, c]` in [-1, 1].
     simulated: the same.
-    mask: `[N, h, w, 1]` in [0, 1], which pixels count; all of them if it is None.
+    mask: `[N, h, w, 1]` in [0, 1], which pixels of each image count; all of them if it is None.
 
   Example:
     loss = pixel_loss(refined, simulated, visible + 1.0 - head)
@@ -118,7 +112,8 @@ def pixel_loss(refined, simulated, mask=None):
   off = tf.reduce_mean(tf.abs(refined - simulated), axis=-1, keepdims=True)
   if mask is None:
     return tf.reduce_mean(off)
-  return tf.math.divide_no_nan(tf.reduce_sum(off * mask), tf.reduce_sum(mask))
+  return tf.reduce_mean(tf.math.divide_no_nan(tf.reduce_sum(off * mask, axis=[1, 2, 3]),
+                                              tf.reduce_sum(mask, axis=[1, 2, 3])))
 
 
 def convergence(real, refined, gamma):

@@ -1,0 +1,199 @@
+"""DA-GAN: a refiner G against BEGAN's auto-encoder D, whose code tells identities too.
+
+Zhao et al. 2017. A step is one of D, one of G, and one of k, all of the same images:
+
+    D:  e(y) - k e(G(x)) + l_1 L_ip          G:  e(G(x)) + l_1 L_ip + l_2 L_pp
+    k <- clip(k + a (g e(y) - e(G(x))), 0, 1)
+
+see `losses` for the terms and for what departs from print. G has no noise: of a simulated image
+there is one refined one.
+"""
+
+import tensorflow as tf
+
+from garden.core import model as model_lib
+from garden.dagan import losses
+from garden.dagan import networks
+from garden.dagan import schedule
+
+_LOGGED = ("discriminator_loss", "generator_loss", "identity_loss", "refined_identity_loss",
+           "pixel_loss", "real_error", "refined_error", "convergence", "k_t", "identity_accuracy",
+           "refined_identity_accuracy")
+_STUCK = 1e-6  # how near to 0 or 1 a mean of k is for it to be stuck there
+
+
+class DAGAN(model_lib.GardenModel):
+  """Simulated faces to refined ones.
+
+  `model(images)` refines `[N, s, s, 3]` in [-1, 1].
+
+  Args:
+    network: `settings.Network`.
+    recipe: `settings.Recipe`.
+    n_identities: K, identities that the agent tells apart.
+    steps: of training, the warm-up's without, for the learning rate.
+    seed: of the model's draws.
+
+  Example:
+    model = DAGAN(settings.Network(), settings.Recipe(), n_identities=240)
+    model.compile()
+    refined = tf.clip_by_value(model(simulated), -1.0, 1.0)
+  """
+
+  def __init__(self, network, recipe, n_identities, steps=1000, seed=0, **kwargs):
+    super().__init__(seed=seed, **kwargs)
+    self.network, self.recipe = network, recipe
+    self.n_identities, self.steps = int(n_identities), int(steps)
+    self.refiner = networks.Refiner(network.refiner, network.refiner_filters,
+                                    network.refiner_blocks, network.add_input)
+    self.autoencoder = networks.BEGANAutoencoder(
+        network.size, network.filters, network.hidden, network.skip, network.vanishing)
+    self.agent = tf.keras.layers.Dense(self.n_identities, dtype="float32")
+    self.k_t = self.state_variable(recipe.k_start, "k_t")
+    self.stalls = schedule.StallHalving(recipe.stall_window, recipe.stall_floor)
+    self.generator_optimizer = None
+    self.add_trackers(*_LOGGED)
+
+  def build(self, input_shape=None):
+    """Makes all weights, D's too, which `call` doesn't use."""
+    del input_shape
+    images = tf.zeros([1, self.network.size, self.network.size, 3])
+    self.refiner(images)
+    self.discriminate(images)
+    self.built = True
+
+  def call(self, images, training=False):
+    """The refined images; they may lie a little outside of [-1, 1]."""
+    del training
+    return self.refiner(images)
+
+  def discriminate(self, images):
+    """D: `(errors [N], logits [N, K])` of images."""
+    codes = self.autoencoder.encode(images)
+    return (losses.reconstruction_error(images, self.autoencoder.decode(codes)),
+            self.agent(tf.cast(codes, tf.float32)))
+
+  @property
+  def discriminator_variables(self):
+    """D's variables that learn."""
+    return self.autoencoder.trainable_variables + self.agent.trainable_variables
+
+  def compile(self, **kwargs):
+    """Keras's `compile` with one Adam for D and one for G."""
+    recipe = self.recipe
+    first, second = (tf.keras.optimizers.Adam(
+        schedule.Rate(recipe.learning_rate, steps, recipe.tail, self.stalls.factor),
+        beta_1=recipe.beta_1) for steps in (self.steps + recipe.warm_up, self.steps))
+    super().compile(optimizer=first, **kwargs)
+    self.generator_optimizer = self.add_optimizer(second)
+
+  def train_step(self, batch):
+    """One step of D, of G and of k.
+
+    Args:
+      batch: dict of `real`: `image` `[N, s, s, 3]` in [-1, 1], `identity` `[N]` int; and
+        `simulated`: the same, with `mask` and `visible` `[M, s, s, 1]` in [0, 1]. An identity of -1
+        is none.
+    """
+    real, simulated = batch["real"], batch["simulated"]
+    self.autoencoder.vanish(self.total_steps)
+    if self.stage_name == "warm_up":
+      return self._warm_up(real)
+    refined = tf.stop_gradient(self.refiner(simulated["image"]))
+    with tf.GradientTape() as tape:
+      loss, values = self.discriminator_losses(real, refined, simulated["identity"])
+    self.minimize(tape, loss, self.discriminator_variables, self.optimizer)
+    with tf.GradientTape() as tape:
+      generator_loss, more = self.generator_losses(simulated)
+    self.minimize(tape, generator_loss, self.refiner.trainable_variables,
+                  self.generator_optimizer)
+    errors = self.all_reduce_mean({name: values[name] for name in ("real_error", "refined_error")})
+    measure = losses.convergence(errors["real_error"], errors["refined_error"], self.recipe.gamma)
+    self.stalls.update(measure)
+    if self.recipe.balance == "began":
+      self.k_t.assign(losses.next_k(self.k_t, errors["real_error"], errors["refined_error"],
+                                    self.recipe.gamma, self.recipe.k_rate))
+    return self.log_step(discriminator_loss=loss, generator_loss=generator_loss,
+                         convergence=measure, k_t=self.k_t, **values, **more)
+
+  def _warm_up(self, real):
+    """A step of D alone, on real images."""
+    with tf.GradientTape() as tape:
+      errors, logits = self.discriminate(real["image"])
+      identity = losses.identity_loss(logits, real["identity"], self.recipe.identity_form)
+      error = tf.reduce_mean(errors)
+      loss = error + self.recipe.identity_weight * identity
+    self.minimize(tape, loss, self.discriminator_variables, self.optimizer)
+    return self.log_step(discriminator_loss=loss, real_error=error, identity_loss=identity,
+                         identity_accuracy=_accuracy(logits, real["identity"]))
+
+  def discriminator_losses(self, real, refined, refined_identity):
+    """D's loss, a scalar, and what is logged beside it.
+
+    Args:
+      real: dict of `image` and `identity`.
+      refined: `[M, s, s, 3]`, without a gradient into G.
+      refined_identity: `[M]` int.
+    """
+    recipe, n = self.recipe, tf.shape(real["image"])[0]
+    errors, logits = self.discriminate(tf.concat([real["image"], refined], axis=0))
+    cap = None
+    if recipe.margin:
+      # Of all replicas' images, so that each has the same.
+      cap = recipe.margin * self.all_reduce_mean(tf.reduce_mean(errors[:n]))
+    adversarial = losses.discriminator_loss(errors[:n], errors[n:], self.k_t, cap)
+    identity = losses.identity_loss(logits[:n], real["identity"], recipe.identity_form)
+    loss = adversarial + recipe.identity_weight * identity
+    if recipe.identity_on == "both":
+      loss += recipe.identity_weight * losses.identity_loss(logits[n:], refined_identity,
+                                                            recipe.identity_form)
+    return loss, {"identity_loss": identity, "real_error": tf.reduce_mean(errors[:n]),
+                  "refined_error": tf.reduce_mean(errors[n:]),
+                  "identity_accuracy": _accuracy(logits[:n], real["identity"])}
+
+  def generator_losses(self, simulated):
+    """G's loss, a scalar, and what is logged beside it.
+
+    Args:
+      simulated: dict of `image`, `identity`, `mask` and `visible`.
+    """
+    recipe = self.recipe
+    refined = self.refiner(simulated["image"])
+    errors, logits = self.discriminate(refined)
+    identity = losses.identity_loss(logits, simulated["identity"], recipe.identity_form)
+    pixel = losses.pixel_loss(refined, simulated["image"], _pixel_mask(recipe.mask, simulated))
+    loss = (losses.generator_loss(errors, self.k_t, recipe.generator_form)
+            + recipe.identity_weight * identity + recipe.pixel_weight * pixel)
+    return loss, {"refined_identity_loss": identity, "pixel_loss": pixel,
+                  "refined_identity_accuracy": _accuracy(logits, simulated["identity"])}
+
+  def epoch_warnings(self, logs):
+    """What to know of a balance that is stuck."""
+    if self.recipe.balance != "began" or "k_t" not in logs:
+      return {}
+    if logs["k_t"] < _STUCK:
+      return {"k_0": "k_t stays at 0: refined images are reconstructed worse than gamma asks for, "
+                     "so D doesn't tell them from real ones, and G only makes them easier to "
+                     "reconstruct; take balance = 'constant' with a margin, or a greater gamma"}
+    if logs["k_t"] > 1.0 - _STUCK:
+      return {"k_1": "k_t stays at 1: D reconstructs refined images as well as it can; take a "
+                     "smaller gamma, or a lower learning rate"}
+    return {}
+
+
+def _pixel_mask(kind, simulated):
+  """Which pixels L_pp counts: `[M, s, s, 1]`, or None for all."""
+  if kind == "none":
+    return None
+  if kind == "head":
+    return simulated["mask"]
+  return simulated["visible"] + 1.0 - simulated["mask"]
+
+
+def _accuracy(logits, labels):
+  """Share of labelled images whose identity is told right; 0 if there is none."""
+  labels = tf.cast(labels, tf.int32)
+  right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), labels)
+  there = tf.cast(labels >= 0, tf.float32)
+  return tf.math.divide_no_nan(tf.reduce_sum(tf.cast(right, tf.float32) * there),
+                               tf.reduce_sum(there))
