@@ -7,6 +7,8 @@ from garden.core import report
 _COLORS = ("#2f6b4f", "#c0762b", "#3f5f9f", "#8a3f6b", "#6b6b2f", "#4f8a8a")
 _MARKERS = "os^v"  # of the first so many settings as there are colours, of the next ones …
 _PAPER = "#22262b"
+_LEGEND = 12  # settings that a legend holds
+_WIDTH = 105  # characters of its lines
 #: Columns of paired differences; p is that of the items, the error is over seeds.
 PAIRED = ("first", "second", "first - second", "p", "items", "seeds")
 
@@ -45,7 +47,9 @@ def write(room, metrics, notes, result, path):
 
 
 def chart(rows):
-  """Methods from top to bottom, a colour and marker a setting.
+  """Methods from top to bottom, a colour and marker a setting, each as high as it has settings.
+
+  More than `_LEGEND` settings stand beside their marks instead of in a legend.
 
   Args:
     rows: rows of one experiment and one metric, see `core.reproduce`.
@@ -53,16 +57,22 @@ def chart(rows):
   Returns:
     A matplotlib figure.
   """
+  rows = summaries(rows)
   methods = list(dict.fromkeys(row["method"] for row in rows))
+  # In the order of methods; a method's settings in the order of their names.
+  rows = sorted(rows, key=lambda row: (methods.index(row["method"]), setting_text(row["setting"])))
   settings = sorted({setting_text(row["setting"]) for row in rows})
-  step = 0.8 / len(settings)
-  height = 1.1 + len(methods) * max(0.3, 0.16 * len(settings))
-  figure = matplotlib.figure.Figure(figsize=(8, height), layout="constrained")
+  places, groups, top = [], {}, 0.0
+  for method in methods:
+    count = sum(row["method"] == method for row in rows)
+    step = 1.0 if count == 1 else max(0.55, 1.0 / count)
+    groups[method] = [top + step * k for k in range(count)]
+    places += groups[method]
+    top = places[-1] + step + 0.4
+  figure = matplotlib.figure.Figure(figsize=(8, 1.1 + 0.3 * top), layout="constrained")
   ax = figure.subplots()
-  for row in rows:
-    rank = settings.index(setting_text(row["setting"]))
-    y = methods.index(row["method"]) + (rank - (len(settings) - 1) / 2) * step
-    color, marker = _look(rank)
+  for row, y in zip(rows, places):
+    color, marker = _look(settings.index(setting_text(row["setting"])))
     ax.plot(row["values"], [y] * len(row["values"]), marker, color=color, linestyle="",
             alpha=0.25, markersize=3, markeredgewidth=0)
     if row["mean"] is not None:  # None in a row that only quotes a paper
@@ -70,20 +80,35 @@ def chart(rows):
                   capsize=2, elinewidth=1.2)
     if row["paper"] is not None:
       ax.plot(row["paper"], y, "D", markerfacecolor="none", markeredgecolor=_PAPER, markersize=5)
-  ax.set_yticks(range(len(methods)), methods)
-  ax.set_ylim(len(methods) - 0.5, -0.5)
+  if len(settings) > _LEGEND:
+    ax.set_yticks(places, [f"{row['method']} {setting_text(row['setting'])}".strip()
+                           for row in rows], fontsize=8)
+  else:
+    ax.set_yticks([sum(group) / len(group) for group in groups.values()], methods)
+  ax.set_ylim(places[-1] + 0.7, -0.7)
   ax.set_xlabel(rows[0]["metric"])
   ax.grid(axis="x", color="#e3e0d8", linewidth=0.7)
   ax.set_axisbelow(True)
   for side in ("top", "right", "left"):
     ax.spines[side].set_visible(False)
   ax.tick_params(axis="y", length=0)
-  if len(settings) > 1:
+  if 1 < len(settings) <= _LEGEND:
     marks = [ax.plot([], [], marker, color=color, linestyle="", label=name or "–")[0]
              for name, (color, marker) in zip(settings, map(_look, range(len(settings))))]
-    figure.legend(handles=marks, loc="outside upper right", ncols=min(len(settings), 4),
-                  frameon=False, fontsize=8)
+    columns = max(1, min(4, len(settings), _WIDTH // (max(map(len, settings)) + 6)))
+    figure.legend(handles=marks, loc="outside upper right", ncols=columns, frameon=False,
+                  fontsize=8)
   return figure
+
+
+def summaries(rows):
+  """The rows that are drawn: where some are means over parts, as `blocks=mean`, these alone.
+
+  That they are means then goes without saying.
+  """
+  means = [row for row in rows if "mean" in row["setting"].values()]
+  return [{**row, "setting": {k: v for k, v in row["setting"].items() if v != "mean"}}
+          for row in means] or rows
 
 
 def _look(rank):

@@ -31,6 +31,29 @@ def test_more_settings_than_colours_differ_by_marker():
   assert len({(h.get_color(), h.get_marker()) for h in handles}) == 9
 
 
+def test_too_many_settings_for_a_legend_stand_beside_their_marks():
+  figure = results_page.chart([_row("net", 0.7, k=k) for k in range(13)] + [_row("ridge", 0.5)])
+  assert not figure.legends
+  labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+  assert len(labels) == 14 and "net k=12" in labels and labels[-1] == "ridge k=2"
+
+
+def test_a_methods_settings_stand_apart_and_methods_without_them_take_no_room():
+  rows = [_row("net", 0.7, k=k) for k in range(4)] + [_row("ridge", 0.5)]
+  ax = results_page.chart(rows).axes[0]
+  heights = sorted({float(line.get_ydata()[0]) for line in ax.lines
+                    if line.get_alpha() == 0.25})
+  assert len(heights) == 5 and min(b - a for a, b in zip(heights, heights[1:])) > 0.5
+  assert heights[-1] - heights[-2] < 1.1
+
+
+def test_of_parts_and_their_mean_the_mean_is_drawn():
+  rows = [_row("net", 0.5, k=part) for part in (2, 3, "mean")] + [_row("ridge", 0.4, k="mean")]
+  found = results_page.summaries(rows)
+  assert [(row["method"], row["setting"]) for row in found] == [("net", {}), ("ridge", {})]
+  assert results_page.summaries(rows[:2]) == rows[:2]
+
+
 def test_one_setting_needs_no_legend():
   assert not results_page.chart([_row("net", 0.7)]).legends
 
