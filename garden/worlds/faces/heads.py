@@ -217,20 +217,20 @@ def bumps(m, azimuth, base):
   front = _smooth(z / (0.45 * m["depth"]))
   eyes = np.abs(x) - m["eye_x"]
   deep = _nose(m, x, y)
-  deep = deep + m["brow"] * _bell(y - m["eye_y"] - 0.17, 0.06) * np.exp(-(x / 0.5) ** 4)
-  deep = deep - m["eye_depth"] * _bell(eyes, 0.13) * _bell(y - m["eye_y"], 0.085)
-  deep = deep + 0.055 * _bell(eyes, 0.075) * _bell(y - m["eye_y"], 0.06)
-  deep = deep + m["cheek"] * _bell(np.abs(x) - 0.4, 0.16) * _bell(y + 0.2, 0.16)
+  deep = deep + m["brow"] * bell(y - m["eye_y"] - 0.17, 0.06) * np.exp(-(x / 0.5) ** 4)
+  deep = deep - m["eye_depth"] * bell(eyes, 0.13) * bell(y - m["eye_y"], 0.085)
+  deep = deep + 0.055 * bell(eyes, 0.075) * bell(y - m["eye_y"], 0.06)
+  deep = deep + m["cheek"] * bell(np.abs(x) - 0.4, 0.16) * bell(y + 0.2, 0.16)
   mouth = np.exp(-(x / m["mouth_width"]) ** 4)
-  deep = deep + m["lip"] * mouth * (_bell(y - m["mouth_y"] - 0.035, 0.03)
-                                    + 1.1 * _bell(y - m["mouth_y"] + 0.04, 0.035))
-  deep = deep + m["chin"] * _bell(x, 0.22) * _bell(y + 0.84 * m["height"], 0.11)
+  deep = deep + m["lip"] * mouth * (bell(y - m["mouth_y"] - 0.035, 0.03)
+                                    + 1.1 * bell(y - m["mouth_y"] + 0.04, 0.035))
+  deep = deep + m["chin"] * bell(x, 0.22) * bell(y + 0.84 * m["height"], 0.11)
   # Below the eyes a face falls straight to the chin, where an ellipsoid falls back.
   deep = deep + 0.3 * _smooth(-(y + 0.15) / 0.7) * np.exp(-(x / 0.42) ** 2) * _smooth(
       (y + 1.02 * m["height"]) / 0.2)
   deep = deep * front
-  ear = m["ear"] * _bell(np.abs(azimuth) - 1.72, 0.1) * np.exp(-((y - 0.05) / 0.2) ** 4)
-  rim = ear * (1.0 - 0.45 * _bell(np.abs(azimuth) - 1.68, 0.05) * _bell(y - 0.03, 0.09))
+  ear = m["ear"] * bell(np.abs(azimuth) - 1.72, 0.1) * np.exp(-((y - 0.05) / 0.2) ** 4)
+  rim = ear * (1.0 - 0.45 * bell(np.abs(azimuth) - 1.68, 0.05) * bell(y - 0.03, 0.09))
   out = base / np.linalg.norm(base, axis=-1, keepdims=True)
   hair = m["hair_volume"] * hair_share(m, azimuth, base) * _smooth((y + 0.9) / 0.4)
   zero = np.zeros_like(x)
@@ -246,13 +246,13 @@ def _nose(m, x, y):
   above = _smooth(1.0 - (rise - 1.0) / 0.5)
   ridge = ridge * above * np.where(rise < 0, np.exp(-((y - m["nose_y"]) / 0.085) ** 4), 1.0)
   wide = m["nose_width"] * (1.0 - 0.4 * along)
-  wings = 0.06 * _bell(np.abs(x) - 0.95 * m["nose_width"], 0.045) * _bell(
+  wings = 0.06 * bell(np.abs(x) - 0.95 * m["nose_width"], 0.045) * bell(
       y - m["nose_y"] + 0.02, 0.045)
   return ridge * np.exp(-np.abs(x / wide) ** 2.4) + wings
 
 
-def _bell(x, spread):
-  """A Gaussian of height 1."""
+def bell(x, spread):
+  """A Gaussian of height 1: `[...]` -> `[...]`."""
   return np.exp(-0.5 * (x / spread) ** 2)
 
 

@@ -8,6 +8,8 @@ import numpy as np
 
 from garden.worlds.faces import heads as heads_lib
 
+_bell = heads_lib.bell
+
 
 def albedo(heads, index, base, is_head):
   """Colours of points of a person.
@@ -96,8 +98,3 @@ def _over(color, other, share):
 def _edge(distance, width):
   """1 well inside of a border, 0 well outside."""
   return np.clip(0.5 + distance / width, 0.0, 1.0)
-
-
-def _bell(x, spread):
-  """A Gaussian of height 1."""
-  return np.exp(-0.5 * (x / spread) ** 2)
