@@ -11,18 +11,16 @@ there is one refined one.
 
 import tensorflow as tf
 
-from garden.core import model as model_lib
+from garden.dagan import balance
 from garden.dagan import losses
 from garden.dagan import networks
-from garden.dagan import schedule
 
 _LOGGED = ("discriminator_loss", "generator_loss", "identity_loss", "refined_identity_loss",
            "pixel_loss", "real_error", "refined_error", "convergence", "k_t", "identity_accuracy",
            "refined_identity_accuracy")
-_STUCK = 1e-6  # how near to 0 or 1 a mean of k is for it to be stuck there
 
 
-class DAGAN(model_lib.GardenModel):
+class DAGAN(balance.Balanced):
   """Simulated faces to refined ones.
 
   `model(images)` refines `[N, s, s, 3]` in [-1, 1].
@@ -32,6 +30,7 @@ class DAGAN(model_lib.GardenModel):
     recipe: `settings.Recipe`.
     n_identities: K, identities that the agent tells apart.
     steps: of training, the warm-up's without, for the learning rate.
+    shown: images that validation refines, at ten times kept in `album`.
     seed: of the model's draws.
 
   Example:
@@ -40,18 +39,12 @@ class DAGAN(model_lib.GardenModel):
     refined = tf.clip_by_value(model(simulated), -1.0, 1.0)
   """
 
-  def __init__(self, network, recipe, n_identities, steps=1000, seed=0, **kwargs):
-    super().__init__(seed=seed, **kwargs)
-    self.network, self.recipe = network, recipe
-    self.n_identities, self.steps = int(n_identities), int(steps)
+  def __init__(self, network, recipe, n_identities, steps=1000, shown=1, seed=0, **kwargs):
+    super().__init__(network, recipe, steps, recipe.warm_up, shown, seed, **kwargs)
+    self.n_identities = int(n_identities)
     self.refiner = networks.Refiner(network.refiner, network.refiner_filters,
                                     network.refiner_blocks, network.add_input)
-    self.autoencoder = networks.BEGANAutoencoder(
-        network.size, network.filters, network.hidden, network.skip, network.vanishing)
     self.agent = tf.keras.layers.Dense(self.n_identities, dtype="float32")
-    self.k_t = self.state_variable(recipe.k_start, "k_t")
-    self.stalls = schedule.StallHalving(recipe.stall_window, recipe.stall_floor)
-    self.generator_optimizer = None
     self.add_trackers(*_LOGGED)
 
   def build(self, input_shape=None):
@@ -78,15 +71,6 @@ class DAGAN(model_lib.GardenModel):
     """D's variables that learn."""
     return self.autoencoder.trainable_variables + self.agent.trainable_variables
 
-  def compile(self, **kwargs):
-    """Keras's `compile` with one Adam for D and one for G."""
-    recipe = self.recipe
-    first, second = (tf.keras.optimizers.Adam(
-        schedule.Rate(recipe.learning_rate, steps, recipe.tail, self.stalls.factor),
-        beta_1=recipe.beta_1) for steps in (self.steps + recipe.warm_up, self.steps))
-    super().compile(optimizer=first, **kwargs)
-    self.generator_optimizer = self.add_optimizer(second)
-
   def train_step(self, batch):
     """One step of D, of G and of k.
 
@@ -107,12 +91,7 @@ class DAGAN(model_lib.GardenModel):
       generator_loss, more = self.generator_losses(simulated)
     self.minimize(tape, generator_loss, self.refiner.trainable_variables,
                   self.generator_optimizer)
-    errors = self.all_reduce_mean({name: values[name] for name in ("real_error", "refined_error")})
-    measure = losses.convergence(errors["real_error"], errors["refined_error"], self.recipe.gamma)
-    self.stalls.update(measure)
-    if self.recipe.balance == "began":
-      self.k_t.assign(losses.next_k(self.k_t, errors["real_error"], errors["refined_error"],
-                                    self.recipe.gamma, self.recipe.k_rate))
+    measure = self.update_balance(values["real_error"], values["refined_error"])
     return self.log_step(discriminator_loss=loss, generator_loss=generator_loss,
                          convergence=measure, k_t=self.k_t, **values, **more)
 
@@ -127,6 +106,20 @@ class DAGAN(model_lib.GardenModel):
     return self.log_step(discriminator_loss=loss, real_error=error, identity_loss=identity,
                          identity_accuracy=_accuracy(logits, real["identity"]))
 
+  def test_step(self, batch):
+    """Keeps refined images in the album; what they cost is logged.
+
+    Args:
+      batch: dict as the simulated part of a training batch, of all images that are shown.
+    """
+    refined = self.refiner(batch["image"])
+    if self.stage_name != "warm_up":
+      self.album.keep(refined, self.step)
+    errors, _ = self.discriminate(refined)
+    return self.log_values(
+        refined_error=tf.reduce_mean(errors), pixel_loss=losses.pixel_loss(
+            refined, batch["image"], _pixel_mask(self.recipe.mask, batch)))
+
   def discriminator_losses(self, real, refined, refined_identity):
     """D's loss, a scalar, and what is logged beside it.
 
@@ -137,11 +130,7 @@ class DAGAN(model_lib.GardenModel):
     """
     recipe, n = self.recipe, tf.shape(real["image"])[0]
     errors, logits = self.discriminate(tf.concat([real["image"], refined], axis=0))
-    cap = None
-    if recipe.margin:
-      # Of all replicas' images, so that each has the same.
-      cap = recipe.margin * self.all_reduce_mean(tf.reduce_mean(errors[:n]))
-    adversarial = losses.discriminator_loss(errors[:n], errors[n:], self.k_t, cap)
+    adversarial = self.adversarial_loss(errors[:n], errors[n:])
     identity = losses.identity_loss(logits[:n], real["identity"], recipe.identity_form)
     loss = adversarial + recipe.identity_weight * identity
     if recipe.identity_on == "both":
@@ -162,23 +151,11 @@ class DAGAN(model_lib.GardenModel):
     errors, logits = self.discriminate(refined)
     identity = losses.identity_loss(logits, simulated["identity"], recipe.identity_form)
     pixel = losses.pixel_loss(refined, simulated["image"], _pixel_mask(recipe.mask, simulated))
-    loss = (losses.generator_loss(errors, self.k_t, recipe.generator_form)
-            + recipe.identity_weight * identity + recipe.pixel_weight * pixel)
+    adversarial = losses.generator_loss(errors, self.k_t, recipe.generator_form)
+    loss = (recipe.adversarial_weight * adversarial + recipe.identity_weight * identity
+            + recipe.pixel_weight * pixel)
     return loss, {"refined_identity_loss": identity, "pixel_loss": pixel,
                   "refined_identity_accuracy": _accuracy(logits, simulated["identity"])}
-
-  def epoch_warnings(self, logs):
-    """What to know of a balance that is stuck."""
-    if self.recipe.balance != "began" or "k_t" not in logs:
-      return {}
-    if logs["k_t"] < _STUCK:
-      return {"k_0": "k_t stays at 0: refined images are reconstructed worse than gamma asks for, "
-                     "so D doesn't tell them from real ones, and G only makes them easier to "
-                     "reconstruct; take balance = 'constant' with a margin, or a greater gamma"}
-    if logs["k_t"] > 1.0 - _STUCK:
-      return {"k_1": "k_t stays at 1: D reconstructs refined images as well as it can; take a "
-                     "smaller gamma, or a lower learning rate"}
-    return {}
 
 
 def _pixel_mask(kind, simulated):

@@ -8,6 +8,7 @@ is ever in a batch. Images are mirrored at random. The simulator knows its mask,
 image gets a new background in each step.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from garden.core import checks
@@ -96,6 +97,31 @@ def repaint(images, masks, seed):
   bottom = tf.clip_by_value(top + _SHADE * (2.0 * draw[:, 1:] - 1.0), 0.0, 1.0)
   down = tf.reshape(tf.linspace(0.0, 1.0, side), [1, side, 1, 1])
   return images * masks + (2.0 * (top + down * (bottom - top)) - 1.0) * (1.0 - masks)
+
+
+def repainted(faces, seed):
+  """Simulated faces, a `FaceSet`, with other backgrounds: `[N, s, s, 3]` uint8."""
+  return as_pixels(repaint(scaled(faces.image), tf.cast(faces.mask, tf.float32) / 255.0, [seed, 0]))
+
+
+def as_pixels(images):
+  """Images in [-1, 1], clipped, as uint8."""
+  return np.round((np.clip(images, -1.0, 1.0) + 1.0) * 127.5).astype(np.uint8)
+
+
+def mapped(net, images, batch_size=256):
+  """What a net tells of many images, in batches.
+
+  Args:
+    net: a function of `[n, s, s, 3]` float32 in [-1, 1].
+    images: `[N, s, s, 3]` uint8.
+    batch_size: images at a time.
+
+  Returns:
+    `[N, ...]`.
+  """
+  return np.concatenate([np.asarray(net(scaled(images[first:first + batch_size])))
+                         for first in range(0, len(images), batch_size)])
 
 
 def _view(faces, seed):

@@ -15,8 +15,6 @@ import tensorflow as tf
 from garden.dagan import data
 
 _SCALE, _MARGIN = 16.0, 0.2
-_EXAMPLES = 18_000  # images that training sees at least, and 40 of each
-_EPOCHS = 40
 
 
 @tf.keras.utils.register_keras_serializable(package="garden")
@@ -71,7 +69,8 @@ def margin_loss(labels, cosines):
   return tf.nn.softmax_cross_entropy_with_logits(hot, _SCALE * (cosines - _MARGIN * hot))
 
 
-def train(images, labels, n_identities, seed, batch_size=32, learning_rate=1.5e-3):
+def train(images, labels, n_identities, seed, epochs=40, examples=18_000, batch_size=32,
+          learning_rate=1.5e-3):
   """A recogniser of some people: Adam, one cosine to 0.
 
   Args:
@@ -79,6 +78,8 @@ def train(images, labels, n_identities, seed, batch_size=32, learning_rate=1.5e-
     labels: `[N]` int, 0 .. K - 1.
     n_identities: K.
     seed: of the weights and of the order.
+    epochs: how often each image is seen, at least.
+    examples: how many images are seen in all, at least.
     batch_size: images of a batch; all of them where there are fewer.
     learning_rate: at first.
 
@@ -100,7 +101,7 @@ def train(images, labels, n_identities, seed, batch_size=32, learning_rate=1.5e-
     raise ValueError(f"identity {counts.argmin()} has {counts.min()} images; each needs two or "
                      "more")
   batch_size = min(batch_size, len(labels))
-  epochs = max(_EPOCHS, -(-_EXAMPLES // len(labels)))
+  epochs = max(epochs, -(-examples // len(labels)))
   steps = epochs * (len(labels) // batch_size)
   tf.keras.utils.set_random_seed(seed)
   net = Recogniser(n_identities)
@@ -108,27 +109,21 @@ def train(images, labels, n_identities, seed, batch_size=32, learning_rate=1.5e-
       learning_rate, steps)), loss=margin_loss)
   batches = tf.data.Dataset.from_tensor_slices((data.scaled(images), labels)).cache()
   batches = batches.shuffle(len(labels), seed=seed).batch(batch_size, drop_remainder=True)
-  net.fit(batches, epochs=epochs, verbose=0)
+  log = tf.get_logger()
+  level = log.level
+  log.setLevel("ERROR")  # each recogniser is a graph of its own: TensorFlow would warn of many
+  try:
+    net.fit(batches, epochs=epochs, verbose=0)
+  finally:
+    log.setLevel(level)
   return net
 
 
 def features(net, images, batch_size=256):
   """Features of many images: `[N, s, s, 3]` uint8 -> `[N, d]` float32."""
-  told = tf.function(net.features)
-  return np.concatenate([told(data.scaled(images[first:first + batch_size])).numpy()
-                         for first in range(0, len(images), batch_size)])
+  return data.mapped(net.features, images, batch_size)
 
 
-def accuracy(net, images, labels, batch_size=256):
-  """Share of images whose person is told right: rank 1 among the K.
-
-  Args:
-    net: `Recogniser`.
-    images: `[N, s, s, 3]` uint8.
-    labels: `[N]` int.
-    batch_size: images at a time.
-  """
-  told = tf.function(lambda x: tf.argmax(net(x), axis=-1))
-  found = np.concatenate([told(data.scaled(images[first:first + batch_size])).numpy()
-                          for first in range(0, len(images), batch_size)])
-  return float((found == np.asarray(labels)).mean())
+def told(net, images, batch_size=256):
+  """Who each of many images shows: `[N, s, s, 3]` uint8 -> `[N]` int, of the K."""
+  return data.mapped(net, images, batch_size).argmax(axis=1)

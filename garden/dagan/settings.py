@@ -12,6 +12,11 @@ from garden.dagan import networks
 BALANCES = ("began", "constant")
 IDENTITY_ON = ("both", "real")
 MASKS = ("none", "head", "visible")
+#: Frontal images, and beside them simulated profiles, refined ones, both, true ones; and two
+#: controls: raw ones with other colours and noise, and raw ones with what the refiner did to
+#: another person.
+METHODS = ("frontal_only", "raw", "refined", "raw_and_refined", "true", "raw_jittered",
+           "raw_others_residual")
 
 
 @gin.register(module="dagan")
@@ -51,24 +56,15 @@ class Network:
 
 @gin.register(module="dagan")
 @dataclasses.dataclass(frozen=True)
-class Recipe:
-  """What is minimised, and how; see `losses`. The defaults are the paper's, as far as it is known.
+class BEGANRecipe:
+  """What BEGAN minimises, and how; see `losses`.
 
   Attributes:
-    identity_weight: l_1.
-    pixel_weight: l_2.
     balance: "began", k by its rule, or "constant".
     gamma: g, the ratio of errors that the rule aims at, in (0, 1].
     k_rate: a.
     k_start: k at the first step, in [0, 1].
-    margin: how many times the real images' error refined ones count at most for D; 0 is no cap.
-    generator_form: "began", or "paper", the printed term.
-    identity_form: "softmax", or "one_vs_all", the printed term.
-    identity_on: the images that the identity agent learns on: "both", or "real" alone, so that it
-      doesn't learn to read refined images as they are.
-    mask: where L_pp counts: "none" is everywhere; on the "head"; or on what the photograph shows of
-      it ("visible") and on the background.
-    warm_up: steps of D alone, on real images, before the first step of G.
+    margin: how many times the real images' error made ones count at most for D; 0 is no cap.
     learning_rate: of Adam, for both.
     beta_1: of Adam.
     tail: share of the steps at the end in which the rate falls in a line to a tenth.
@@ -77,18 +73,11 @@ class Recipe:
     stall_floor: the least share of the rate that halving leaves.
   """
 
-  identity_weight: float = 0.1
-  pixel_weight: float = 0.3
   balance: str = "began"
   gamma: float = 0.5
   k_rate: float = 1e-3
   k_start: float = 0.0
   margin: float = 0.0
-  generator_form: str = "began"
-  identity_form: str = "softmax"
-  identity_on: str = "both"
-  mask: str = "none"
-  warm_up: int = 0
   learning_rate: float = 1e-4
   beta_1: float = 0.5
   tail: float = 0.0
@@ -96,19 +85,83 @@ class Recipe:
   stall_floor: float = 0.05
 
   def __post_init__(self):
-    for name in ("identity_weight", "pixel_weight", "margin", "k_rate"):
+    for name in ("margin", "k_rate"):
       checks.check_number(name, getattr(self, name))
     for name in ("k_start", "tail", "beta_1"):
       checks.check_number(name, getattr(self, name), most=1)
     for name in ("gamma", "stall_floor"):
       checks.check_positive(name, getattr(self, name), most=1)
     checks.check_positive("learning_rate", self.learning_rate)
-    for name in ("warm_up", "stall_window"):
-      checks.check_count(name, getattr(self, name), 0)
-    for name, known in (("balance", BALANCES), ("generator_form", losses.FORMS),
+    checks.check_count("stall_window", self.stall_window, 0)
+    _check_choice("balance", self.balance, BALANCES)
+
+
+@gin.register(module="dagan")
+@dataclasses.dataclass(frozen=True)
+class Recipe(BEGANRecipe):
+  """What DA-GAN minimises, and how; the defaults are the paper's, as far as it is known.
+
+  Beside the attributes of `BEGANRecipe`, where refined images are the made ones:
+
+  Attributes:
+    identity_weight: l_1.
+    pixel_weight: l_2.
+    adversarial_weight: of e(x~) in G's loss; 1 but in ablations.
+    generator_form: "began", or "paper", the printed term.
+    identity_form: "softmax", or "one_vs_all", the printed term.
+    identity_on: the images that the identity agent learns on: "both", or "real" alone, so that it
+      doesn't learn to read refined images as they are.
+    mask: where L_pp counts: "none" is everywhere; on the "head"; or on what the photograph shows of
+      it ("visible") and on the background.
+    warm_up: steps of D alone, on real images, before the first step of G.
+  """
+
+  identity_weight: float = 0.1
+  pixel_weight: float = 0.3
+  adversarial_weight: float = 1.0
+  generator_form: str = "began"
+  identity_form: str = "softmax"
+  identity_on: str = "both"
+  mask: str = "none"
+  warm_up: int = 0
+
+  def __post_init__(self):
+    super().__post_init__()
+    for name in ("identity_weight", "pixel_weight", "adversarial_weight"):
+      checks.check_number(name, getattr(self, name))
+    checks.check_count("warm_up", self.warm_up, 0)
+    for name, known in (("generator_form", losses.FORMS),
                         ("identity_form", losses.IDENTITY_FORMS), ("identity_on", IDENTITY_ON),
                         ("mask", MASKS)):
       _check_choice(name, getattr(self, name), known)
+
+
+@gin.register(module="dagan")
+@dataclasses.dataclass(frozen=True)
+class Judges:
+  """Who judges refined images; see `recogniser` and `extractor`.
+
+  Attributes:
+    methods: what recognisers are trained on beside frontal images, of `METHODS`.
+    seeds: recognisers of each method.
+    epochs: of a recogniser's and of the extractor's training, at least.
+    examples: images that such a training sees, at least.
+    extractor: path of a Keras model whose features are used instead of the own ones.
+    seed: of the backgrounds of simulated images, and of t-SNE.
+  """
+
+  methods: Sequence[str] = ("frontal_only", "raw", "refined", "true")
+  seeds: int = 3
+  epochs: int = 40
+  examples: int = 18_000
+  extractor: str | None = None
+  seed: int = 0
+
+  def __post_init__(self):
+    for name in ("seeds", "epochs", "examples"):
+      checks.check_count(name, getattr(self, name), 1)
+    for method in self.methods:
+      _check_choice("method", method, METHODS)
 
 
 def _check_choice(name, value, known):

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from garden.dagan import data
-from garden.datasets.procedural_faces import arrays
+from garden.datasets import faces
 
 
 def _faces(n, value, first=0):
@@ -16,7 +16,7 @@ def _faces(n, value, first=0):
   image[:, :, :4, 2] = 255  # the left half
   mask = np.zeros((n, 8, 8, 1), np.uint8)
   mask[:, 2:6] = 255
-  return arrays.FaceSet(image, mask, mask // 5, first + np.arange(n), np.full(n, "profile"),
+  return faces.FaceSet(image, mask, mask // 5, first + np.arange(n), np.full(n, "profile"),
                         np.zeros(n, np.float32))
 
 

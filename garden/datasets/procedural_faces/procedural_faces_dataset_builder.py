@@ -10,13 +10,15 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from garden.worlds.faces import heads as heads_lib
+from garden.worlds.faces import mesh as mesh_lib
 from garden.worlds.faces import points as points_lib
 from garden.worlds.faces import portrait as portrait_lib
 from garden.worlds.faces import renderer
 
 #: What an image shows: a person from the front, nearly so, truly in profile to learn from, truly
-#: in profile to be tested on, or turned from one of the images from the front.
-KINDS = ("frontal", "near", "profile", "probe", "simulated")
+#: in profile to be tested on, turned from one of the images from the front, or what that turn
+#: should have given, in the same order.
+KINDS = ("frontal", "near", "profile", "probe", "simulated", "truth")
 _SEEDS = {"gallery": 100, "train": 101, "heldout": 102}
 _NEAR, _PROFILE = 20.0, (60.0, 90.0)  # degrees of yaw
 _PHOTOGRAPH = 96  # pixels, least side of the photographs that are turned
@@ -33,6 +35,7 @@ class Group:
     profile: at a yaw of 60 to 90 degrees to either side.
     probe: the same, kept for tests.
     simulated: frontal images turned to 60 to 90 degrees, as many of each.
+    truth: the true picture beside each of the simulated ones, with the light turned as it is there.
 
   Raises:
     ValueError: a number is below 0, or there are simulated images but no frontal ones.
@@ -43,10 +46,13 @@ class Group:
   profile: int = 12
   probe: int = 0
   simulated: int = 6
+  truth: bool = False
 
   def __post_init__(self):
     for field in dataclasses.fields(self):
       value = getattr(self, field.name)
+      if field.name == "truth":
+        continue
       if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError(f"{field.name} is {value!r}; it must be a whole number of at least 0")
     if self.simulated and not self.frontal:
@@ -87,10 +93,10 @@ class FacesConfig(tfds.core.BuilderConfig):
 
 _GROUPS = {"gallery": Group(people=30, frontal=3, near=3, profile=12, probe=16, simulated=12),
            "train": Group(people=240, frontal=2, profile=16, simulated=8),
-           "heldout": Group(people=100, frontal=3, profile=12, simulated=6)}
+           "heldout": Group(people=100, frontal=3, profile=12, probe=6, simulated=6, truth=True)}
 _FEW = {"gallery": Group(people=4, frontal=2, near=1, profile=2, probe=4, simulated=4),
         "train": Group(people=8, frontal=1, profile=4, simulated=4),
-        "heldout": Group(people=4, frontal=1, profile=2, simulated=2)}
+        "heldout": Group(people=4, frontal=1, profile=2, probe=2, simulated=2, truth=True)}
 
 
 class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -169,29 +175,76 @@ def make(config, split, person):
   """
   if split not in config.groups:
     raise ValueError(f"{config.name} has no split {split!r}; it has {', '.join(config.groups)}")
-  group, seed = config.groups[split], _SEEDS[split]
-  head = heads_lib.sample(1, seed, person)
-  rng = np.random.default_rng([seed, person, 1])
-  yaws = {"frontal": np.zeros(group.frontal), "near": rng.uniform(-_NEAR, _NEAR, group.near),
-          "profile": _sides(rng, group.profile), "probe": _sides(rng, group.probe)}
+  group, drawn = config.groups[split], _drawn(split, person, "images")
+  yaws = {"near": drawn.uniform(-_NEAR, _NEAR, group.near), "profile": _sides(drawn, group.profile),
+          "probe": _sides(drawn, group.probe)}
   rows = []
+  if group.frontal:
+    rows += _pictures(*photographed(config, split, person), config.size, person, "frontal")
   for kind, yaw in yaws.items():
     if len(yaw):
-      # Photographs of the front look straight ahead: their sides are all that a turn changes.
-      pitch = np.zeros(len(yaw)) if kind == "frontal" else None
-      view = renderer.views(yaw, int(rng.integers(2**31)), pitch)
-      images, masks = renderer.render(head, view, config.size, np.zeros(len(yaw), int))
-      rows += [_row(image, mask, np.zeros_like(mask), person, kind, angle)
-               for image, mask, angle in zip(images, masks, yaw)]
-      if kind == "frontal":
-        front = view
-  if group.simulated:
-    portraits = _portraits(head, front, max(_PHOTOGRAPH, 2 * config.size), config.fit)
-    for number, yaw in enumerate(_sides(rng, group.simulated)):
-      pitch = rng.uniform(-6.0, 6.0)
-      turned = portraits[number % len(portraits)].render(yaw, pitch, config.size)
-      rows.append(_row(*turned, person, "simulated", yaw))
-  return rows
+      view = renderer.views(yaw, int(drawn.integers(2**31)))
+      rows += _pictures(heads_lib.sample(1, _SEEDS[split], person), view, config.size, person, kind)
+  yaw = _sides(drawn, group.simulated)
+  simulated, truth = turned(config, split, person, yaw, drawn.uniform(-6.0, 6.0, len(yaw)))
+  return rows + simulated + (truth if group.truth else [])
+
+
+def photographed(config, split, person):
+  """A person, and how its photographs from the front are taken.
+
+  Args:
+    config: the `FacesConfig`.
+    split: one of its splits.
+    person: number of the person.
+
+  Returns:
+    `(Heads of one, Views)`.
+  """
+  # They look straight ahead: their sides are all that a turn changes.
+  count = config.groups[split].frontal
+  seed = int(_drawn(split, person, "photographs").integers(2**31))
+  return (heads_lib.sample(1, _SEEDS[split], person),
+          renderer.views(np.zeros(count), seed, np.zeros(count)))
+
+
+def turned(config, split, person, yaws, pitches):
+  """Photographs of a person turned to other sides, each in its turn, and the truth.
+
+  Args:
+    config: the `FacesConfig`.
+    split: one of its splits.
+    person: number of the person.
+    yaws: `[N]`, degrees.
+    pitches: `[N]`, degrees.
+
+  Returns:
+    `(simulated, truth)`, lists of N dicts as `make` gives them. The truth has the light turned with
+    the head: a photograph holds its own.
+  """
+  if not len(yaws):
+    return [], []
+  head, front = photographed(config, split, person)
+  portraits = _portraits(head, front, max(_PHOTOGRAPH, 2 * config.size), config.fit)
+  simulated = [_row(*portraits[number % len(front)].render(yaw, pitch, config.size), person,
+                    "simulated", yaw) for number, (yaw, pitch) in enumerate(zip(yaws, pitches))]
+  light = front.take(np.arange(len(yaws)) % len(front))
+  turn = np.stack([mesh_lib.rotation(yaw, pitch) for yaw, pitch in zip(yaws, pitches)])
+  view = dataclasses.replace(light, yaw=np.asarray(yaws), pitch=np.asarray(pitches),
+                             light=np.einsum("nij,nj->ni", turn, light.light))
+  return simulated, _pictures(head, view, config.size, person, "truth")
+
+
+def _drawn(split, person, what):
+  """Numbers at random of a person, for a purpose."""
+  return np.random.default_rng([_SEEDS[split], person, ("photographs", "images").index(what)])
+
+
+def _pictures(head, view, size, person, kind):
+  """Examples of a person as it is."""
+  images, masks = renderer.render(head, view, size, np.zeros(len(view), int))
+  return [_row(image, mask, np.zeros_like(mask), person, kind, yaw)
+          for image, mask, yaw in zip(images, masks, view.yaw)]
 
 
 def _sides(rng, count):

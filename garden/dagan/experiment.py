@@ -1,0 +1,175 @@
+"""The glue between DA-GAN on drawn faces and the binaries."""
+
+import functools
+import os
+
+import gin
+import numpy as np
+
+from garden.dagan import data as data_lib
+from garden.dagan import evaluation
+from garden.dagan import extractor
+from garden.dagan import recogniser
+from garden.dagan import refining
+from garden.dagan import report
+
+
+@gin.register(module="dagan")
+class Profiles(refining.Refining):
+  """Profiles of people who have frontal images alone, refined, and what that is worth.
+
+  The refiner learns from real profiles of the training people, and refines simulated ones of theirs
+  and of the gallery's. Recognisers of the gallery are tested on true profiles, which nobody sees
+  before. Held-out people, of neither, tell how real refined images are.
+
+  Args:
+    faces: `procedural_faces.source.Procedural`.
+    **kwargs: of `refining.Refining`.
+  """
+
+  title = "Faces in profile, drawn"
+
+  def __init__(self, faces, **kwargs):
+    super().__init__(**kwargs)
+    self.faces = faces
+    self._found = {}
+
+  @functools.cached_property
+  def gallery(self):
+    """The people to be recognised."""
+    return self.faces.load("gallery")
+
+  @functools.cached_property
+  def train(self):
+    """The people to learn from."""
+    return self.faces.load("train")
+
+  @functools.cached_property
+  def heldout(self):
+    """The people to measure on."""
+    return self.faces.load("heldout")
+
+  @property
+  def n_identities(self):
+    """The training people."""
+    return int(self.train.identity.max()) + 1
+
+  @property
+  def real(self):
+    """True profiles of the training people."""
+    return self.train.of("profile")
+
+  @property
+  def simulated(self):
+    """Their frontal images, turned."""
+    return self.train.of("simulated")
+
+  @property
+  def new(self):
+    """The gallery's frontal images, turned."""
+    return self.gallery.of("simulated")
+
+  @property
+  def unseen(self):
+    """Held-out people's frontal images, turned."""
+    return self.heldout.of("simulated")
+
+  @functools.cached_property
+  def extract(self):
+    """The function images uint8 -> features that distances are of."""
+    if self.judges.extractor:
+      return extractor.given(self.judges.extractor)
+    # One of another budget is another one.
+    name = f"extractor_{self.judges.epochs}_{self.judges.examples}.keras"
+    net = extractor.fixed(
+        os.path.join(self.faces.folder, name), lambda: self.train.of("frontal", "profile"),
+        self.judges.epochs, self.judges.examples)
+    return functools.partial(recogniser.features, net)
+
+  def profiles(self, model, faces):
+    """Simulated faces before and after: `(raw, refined)`, `[N, s, s, 3]` uint8 twice.
+
+    Both have the same new backgrounds.
+    """
+    raw = data_lib.repainted(faces, self.judges.seed)
+    return raw, self.refine(model, raw)
+
+  def recognition(self, model):
+    """`evaluation.recognition` of the judges' methods on the gallery; kept."""
+    if "recognition" not in self._found:
+      simulated, true = self.gallery.of("simulated"), self.gallery.of("profile")
+      raw, refined = self.profiles(model, simulated)
+      people = simulated.identity
+      added = {
+          "frontal_only": lambda: None, "raw": lambda: (raw, people),
+          "refined": lambda: (refined, people),
+          "raw_and_refined": lambda: (np.concatenate([raw, refined]), np.tile(people, 2)),
+          "true": lambda: (true.image, true.identity),
+          "raw_jittered": lambda: (evaluation.jittered(raw, self.judges.seed), people),
+          "raw_others_residual": lambda: (
+              evaluation.others_residual(raw, refined, people), people)}
+      self._found["recognition"] = evaluation.recognition(
+          self.gallery.of("frontal", "near"), {name: added[name]() for name in self.judges.methods},
+          self.gallery.of("probe"), self.judges)
+    return self._found["recognition"]
+
+  def quality(self, model):
+    """Method -> what `evaluation.quality` and `likeness` say of held-out people; kept."""
+    if "quality" not in self._found:
+      simulated, truth = self.heldout.of("simulated"), self.heldout.of("truth")
+      true, probes = self.heldout.of("profile"), self.heldout.of("probe")
+      same = data_lib.repainted(truth, self.judges.seed)
+      found = {}
+      for method, images in zip(("raw", "refined"), self.profiles(model, simulated)):
+        found[method] = {
+            **evaluation.quality(self.extract, images, simulated.mask, simulated.identity, true),
+            **evaluation.likeness(images, same)}
+      found["true"] = evaluation.quality(self.extract, probes.image, probes.mask, probes.identity,
+                                         true)
+      self._found["quality"] = found
+    return self._found["quality"]
+
+  def along_training(self, model):
+    """What the album's images tell: dict of arrays of `evaluation.along_training`."""
+    if "along" not in self._found:
+      self._found["along"] = evaluation.along_training(
+          model.album, model.training_log, self.extract, self.heldout.of("profile"))
+    return self._found["along"]
+
+  def evaluate(self, model, data):
+    """Rank 1 by yaw, distances to true profiles, identity; and M beside FID along training."""
+    del data
+    self._found = {}
+    rows = evaluation.recognition_rows(self.recognition(model), self.gallery.of("probe").yaw)
+    for method, values in self.quality(model).items():
+      if method == "refined" or method in self.judges.methods:
+        rows += [{"method": method, "metric": name, "value": value}
+                 for name, value in values.items()]
+    along = self.along_training(model)
+    if np.isfinite(along["correlation"]):
+      rows.append({"method": "refined", "metric": "convergence_fid_correlation",
+                   "value": along["correlation"]})
+    return rows
+
+  def predictions(self, model, data):
+    """`predictions.csv`: method, probe, person, yaw, share of the recognisers that told it."""
+    del data
+    probes = self.gallery.of("probe")
+    columns = {name: [] for name in ("method", "probe", "person", "yaw", "right")}
+    for method, right in self.recognition(model).items():
+      columns["method"] += [method] * len(probes)
+      columns["probe"] += range(len(probes))
+      columns["person"] += probes.identity.tolist()
+      columns["yaw"] += [f"{yaw:.1f}" for yaw in probes.yaw]
+      columns["right"] += [f"{share:.3f}" for share in right.mean(axis=0)]
+    return columns
+
+  def figures(self, model, data):
+    """Tables, faces at several yaws, along training, t-SNE, recognition, curves."""
+    del data
+    self._found = {}
+    return report.sections(self, model)
+
+  def sample_images(self):
+    """Ten simulated faces of held-out people, `[10, s, s, 3]` float32 in [0, 1]."""
+    return data_lib.repainted(self.looked_at, self.judges.seed)[:10] / np.float32(255.0)

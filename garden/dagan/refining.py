@@ -1,0 +1,114 @@
+"""What experiments with a refiner have in common, whatever faces it is trained on."""
+
+import tensorflow as tf
+
+from garden.core import checks
+from garden.core import experiment as experiment_lib
+from garden.dagan import data as data_lib
+from garden.dagan import serving
+from garden.dagan.dagan import DAGAN
+from garden.datasets import order
+
+
+class Refining(experiment_lib.Experiment):
+  """A DA-GAN to train. A subclass says on what: `real`, `simulated`, `new` and `unseen`.
+
+  Args:
+    network: the `settings.Network`.
+    recipe: the `settings.Recipe`.
+    judges: the `settings.Judges`.
+    steps: batches, the warm-up's without.
+    batch_size: real images of a batch, and simulated ones.
+    shown: unseen simulated images that are refined at ten times of the training.
+    seed: seed of the order, of the draws and of the first weights.
+  """
+
+  room = "dagan"
+
+  def __init__(self, network, recipe, judges, steps=3000, batch_size=16, shown=100, seed=0):
+    for name, value in (("steps", steps), ("shown", shown)):
+      checks.check_count(name, value, 1)
+    self.network, self.recipe, self.judges = network, recipe, judges
+    self.steps, self.batch_size, self.shown, self.seed = steps, batch_size, shown, seed
+
+  # What it is trained on: `faces.FaceSet`s.
+
+  @property
+  def n_identities(self):
+    """K, the people that the identity agent tells apart."""
+    raise NotImplementedError
+
+  @property
+  def real(self):
+    """Real profiles, labelled 0 .. K - 1."""
+    raise NotImplementedError
+
+  @property
+  def simulated(self):
+    """Simulated profiles of the same people."""
+    raise NotImplementedError
+
+  @property
+  def new(self):
+    """Simulated profiles of people of whom no real one is seen."""
+    raise NotImplementedError
+
+  @property
+  def unseen(self):
+    """Simulated profiles that training doesn't see."""
+    raise NotImplementedError
+
+  def build_model(self):
+    """The `DAGAN`, compiled and built."""
+    tf.keras.utils.set_random_seed(self.seed)
+    model = DAGAN(self.network, self.recipe, self.n_identities, self.steps, self.shown, self.seed)
+    model.build()
+    model.compile()
+    # A checkpoint holds the optimizers' moments: they must be there before it is read.
+    model.optimizer.build(model.discriminator_variables)
+    model.generator_optimizer.build(model.refiner.trainable_variables)
+    return model
+
+  def datasets(self):
+    """Two stages, the second alone where there is no warm-up; unseen images to look at."""
+    self.check_faces()
+    batches = data_lib.batches(self.real, self.simulated, self.new, self.batch_size, self.seed)
+    stages = [experiment_lib.Stage("refine", self.steps, batches)]
+    if self.recipe.warm_up:
+      stages.insert(0, experiment_lib.Stage("warm_up", self.recipe.warm_up, batches))
+    return experiment_lib.Data(stages, validation=self._looked_at())
+
+  def check_faces(self):
+    """Raises a ValueError unless the faces fit the network."""
+    side, count = self.real.image.shape[1], int(max(self.real.identity.max(),
+                                                    self.simulated.identity.max())) + 1
+    if side != self.network.size:
+      raise ValueError(f"dagan.Network.size is {self.network.size}, but the faces are {side} px; "
+                       "they must be alike")
+    if count > self.n_identities:
+      raise ValueError(f"identities go up to {count - 1}, but the identity agent tells "
+                       f"{self.n_identities} apart; number them from 0 without gaps")
+    if len(self.unseen) < self.shown:
+      raise ValueError(f"shown is {self.shown}, but there are {len(self.unseen)} simulated images "
+                       "that training doesn't see")
+
+  @property
+  def looked_at(self):
+    """The unseen images that are refined along training: `FaceSet` of `shown`."""
+    return self.unseen.take(order.evenly(len(self.unseen), self.shown))
+
+  def _looked_at(self):
+    """The one batch of validation."""
+    faces = self.looked_at
+    batch = {"image": data_lib.scaled(data_lib.repainted(faces, self.judges.seed)),
+             **{name: tf.cast(getattr(faces, name), tf.float32) / 255.0
+                for name in ("mask", "visible")}}
+    return tf.data.Dataset.from_tensors(batch)
+
+  def refine(self, model, images):
+    """Refined images: `[N, s, s, 3]` uint8 twice."""
+    return data_lib.as_pixels(data_lib.mapped(model, images))
+
+  def signatures(self, model):
+    """Image -> refined image, how real both are, identity."""
+    return serving.Refinement(model, self.network.size)

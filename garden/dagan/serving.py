@@ -1,0 +1,47 @@
+"""The served refiner: image -> refined image, realism, identity, in core TensorFlow alone."""
+
+import tensorflow as tf
+
+from garden.core import export
+from garden.dagan import losses
+
+
+class Refinement(export.ServingModule):
+  """The signatures of a trained model.
+
+  `serving_default` takes simulated faces `[batch, s, s, 3]` in [-1, 1] and `serving_bytes` encoded
+  ones. Both return
+
+    refined: the refined faces, in [-1, 1], or as PNG where bytes came;
+    error, refined_error: `[batch]`, e of D of what came and of what was refined: the lower, the
+      more like real faces;
+    identity: `[batch, h]`, D's code of the refined face, of length 1, to be compared by cosine.
+
+  Args:
+    model: the trained `DAGAN`.
+    size: s.
+
+  Example:
+    tf.saved_model.save(module, "1", signatures=module.signatures())
+  """
+
+  def __init__(self, model, size):
+    # The layers alone: a subclassed model would be asked for a config that it hasn't.
+    module = tf.Module()
+    module.layers = [model.refiner, model.autoencoder]
+
+    def outputs(images):
+      refined = tf.clip_by_value(model.refiner(images), -1.0, 1.0)
+      codes = model.autoencoder.encode(refined)
+      return {"refined": refined,
+              "error": losses.reconstruction_error(images, model.autoencoder(images)),
+              "refined_error": losses.reconstruction_error(
+                  refined, model.autoencoder.decode(codes)),
+              "identity": tf.math.l2_normalize(tf.cast(codes, tf.float32), axis=-1)}
+
+    super().__init__(module, outputs, (size, size), 3, (-1.0, 1.0))
+
+  def _serve_bytes(self, image_bytes):
+    found = super()._serve_bytes(image_bytes)
+    pixels = tf.cast(tf.round((found["refined"] + 1.0) * 127.5), tf.uint8)
+    return {**found, "refined": tf.map_fn(tf.io.encode_png, pixels, fn_output_signature=tf.string)}

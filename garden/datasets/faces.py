@@ -1,0 +1,46 @@
+"""Faces in memory, whatever set they are of: pixels, who it is, what kind of image, which side."""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class FaceSet:
+  """N images of faces.
+
+  Attributes:
+    image: `[N, s, s, 3]` uint8, RGB.
+    mask: `[N, s, s, 1]` uint8, 255 times the share of a pixel that is the person.
+    visible: `[N, s, s, 1]` uint8, 255 times the share that the photograph shows well, 0 where
+      nothing was simulated.
+    identity: `[N]` int64.
+    kind: `[N]` str, what it shows, such as "frontal", "profile" or "simulated".
+    yaw: `[N]` float32, degrees.
+  """
+  image: np.ndarray
+  mask: np.ndarray
+  visible: np.ndarray
+  identity: np.ndarray
+  kind: np.ndarray
+  yaw: np.ndarray
+
+  def __len__(self):
+    return len(self.identity)
+
+  def take(self, index):
+    """The images at an index array or a mask, in its order."""
+    return FaceSet(**{field.name: getattr(self, field.name)[index]
+                      for field in dataclasses.fields(self)})
+
+  def of(self, *kinds):
+    """The images of some kinds.
+
+    Raises:
+      ValueError: there is none of a kind.
+    """
+    for kind in kinds:
+      if not (self.kind == kind).any():
+        raise ValueError(f"there is no image of the kind {kind!r}; there are "
+                         f"{', '.join(sorted(set(self.kind)))}")
+    return self.take(np.isin(self.kind, kinds))
