@@ -1,5 +1,4 @@
-"""What refined faces are worth: to a recogniser of people who have frontal images alone, and by
-themselves. Functions of arrays.
+"""What refined faces are worth, to a recogniser and by themselves. Functions of arrays.
 
 The recogniser is trained on a person's frontal images, and beside them on nothing, on simulated
 profiles, on refined ones, or on true ones, which is the upper bound; it is tested on other true
