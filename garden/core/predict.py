@@ -164,6 +164,8 @@ def _as_png(path):
 
 def _columns(name, value, stem, output):
   """The CSV cells of one output of one image."""
+  if isinstance(value, bytes):  # an image that the model encoded
+    return {name: _write(value, f"{stem}_{name}.png", output)}
   if value.ndim == 0:
     return {name: value.item()}
   if value.ndim == 1:
@@ -171,10 +173,14 @@ def _columns(name, value, stem, output):
       return {}
     return {f"{name}_{i}": v.item() for i, v in enumerate(value)}
   if value.ndim == 3 and value.shape[-1] in (1, 3):
-    file = os.path.join(os.path.dirname(os.path.abspath(output)),
-                        f"{stem}_{name}.png")
     pixels = np.clip(np.round(value * 255), 0, 255).astype(np.uint8)
-    with records.atomic(file, "wb") as handle:
-      handle.write(tf.io.encode_png(pixels).numpy())
-    return {name: file}
+    return {name: _write(tf.io.encode_png(pixels).numpy(), f"{stem}_{name}.png", output)}
   return {}
+
+
+def _write(png, name, output):
+  """Writes a PNG beside the CSV; returns its path."""
+  file = os.path.join(os.path.dirname(os.path.abspath(output)), name)
+  with records.atomic(file, "wb") as handle:
+    handle.write(png)
+  return file

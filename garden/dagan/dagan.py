@@ -113,8 +113,8 @@ class DAGAN(balance.Balanced):
       batch: dict as the simulated part of a training batch, of all images that are shown.
     """
     refined = self.refiner(batch["image"])
-    if self.stage_name != "warm_up":
-      self.album.keep(refined, self.step)
+    # The warm-up's are replaced: Keras traces this once for all stages.
+    self.album.keep(refined, self.step)
     errors, _ = self.discriminate(refined)
     return self.log_values(
         refined_error=tf.reduce_mean(errors), pixel_loss=losses.pixel_loss(

@@ -72,6 +72,38 @@ def batches(real, simulated, new, batch_size, seed):
   return from_step
 
 
+def real_batches(faces, batch_size, seed):
+  """Endless shuffled batches of images alone, mirrored at random.
+
+  Args:
+    faces: `FaceSet`.
+    batch_size: images of a batch.
+    seed: of the order and of the mirroring.
+
+  Returns:
+    A function: first step -> data set of `[b, s, s, 3]` float32 in [-1, 1].
+
+  Raises:
+    ValueError: there are fewer images than a batch needs.
+  """
+  checks.check_count("batch_size", batch_size, 1)
+  if len(faces) < batch_size:
+    raise ValueError(f"batch_size is {batch_size}, but there are {len(faces)} images")
+  images = tf.constant(faces.image)
+
+  def batch(step):
+    place = order.shuffled_positions(step, batch_size, len(faces), seed)
+    part = scaled(tf.gather(images, place))
+    two = tf.stack([tf.constant(seed, tf.int64), step])
+    flips = tf.random.stateless_uniform([batch_size, 1, 1, 1], two) < 0.5
+    return tf.where(flips, part[:, :, ::-1], part)
+
+  def from_step(first):
+    data = tf.data.Dataset.range(first, 2**62)
+    return data.map(batch, num_parallel_calls=2, deterministic=True).prefetch(4)
+  return from_step
+
+
 def scaled(images):
   """Images `[N, s, s, c]` uint8 as float32 in [-1, 1]."""
   return tf.cast(images, tf.float32) / 127.5 - 1.0

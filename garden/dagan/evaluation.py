@@ -103,6 +103,16 @@ def quality(extract, images, masks, people, true):
           "identity_cosine": float(metrics.cosine(features, own).mean())}
 
 
+def diversity(features, true, pairs=2000):
+  """Mean distance of two images' features, in shares of that of two true ones: `[N, d]` twice."""
+  def spread(x):
+    rng = np.random.default_rng(0)
+    first = rng.integers(len(x), size=pairs)
+    second = (first + rng.integers(1, len(x), size=pairs)) % len(x)
+    return np.linalg.norm(x[first] - x[second], axis=1).mean()
+  return float(spread(features) / spread(true))
+
+
 def likeness(images, truth):
   """Mean PSNR in decibels and SSIM of images to the truth, `[N, s, s, 3]` uint8 twice."""
   a, b = tf.constant(images), tf.constant(truth)
@@ -127,7 +137,8 @@ def along_training(album, log, extract, true):
 
   Returns:
     Dict of `step`, `fid`, `convergence` `[T]`, of the times that were kept, M the mean over the
-    epoch before; and `correlation`, Spearman's of the two, NaN where there are fewer than three.
+    epoch before; and `correlation`, Spearman's of the two, NaN where there are fewer than
+    three or one doesn't change.
   """
   kept, pictures = album.kept.numpy(), album.pictures.numpy()
   measure = {line["step"]: line["convergence"] for line in log if line.get("convergence")}
@@ -137,6 +148,7 @@ def along_training(album, log, extract, true):
            "fid": np.array([metrics.frechet_distance(extract(pictures[time]), real)
                             for time in known]),
            "convergence": np.array([measure[kept[time]] for time in known])}
-  correlation = (stats.spearmanr(found["fid"], found["convergence"]).statistic
-                 if len(known) > 2 else np.nan)
-  return {**found, "correlation": float(correlation)}
+  told = len(known) > 2 and np.ptp(found["fid"]) > 0 and np.ptp(found["convergence"]) > 0
+  correlation = (float(stats.spearmanr(found["fid"], found["convergence"]).statistic) if told
+                 else np.nan)
+  return {**found, "correlation": correlation}

@@ -1,7 +1,6 @@
 """The glue between DA-GAN on drawn faces and the binaries."""
 
 import functools
-import os
 
 import gin
 import numpy as np
@@ -9,7 +8,6 @@ import numpy as np
 from garden.dagan import data as data_lib
 from garden.dagan import evaluation
 from garden.dagan import extractor
-from garden.dagan import recogniser
 from garden.dagan import refining
 from garden.dagan import report
 
@@ -77,14 +75,7 @@ class Profiles(refining.Refining):
   @functools.cached_property
   def extract(self):
     """The function images uint8 -> features that distances are of."""
-    if self.judges.extractor:
-      return extractor.given(self.judges.extractor)
-    # One of another budget is another one.
-    name = f"extractor_{self.judges.epochs}_{self.judges.examples}.keras"
-    net = extractor.fixed(
-        os.path.join(self.faces.folder, name), lambda: self.train.of("frontal", "profile"),
-        self.judges.epochs, self.judges.examples)
-    return functools.partial(recogniser.features, net)
+    return extractor.of(self.judges, self.faces)
 
   def profiles(self, model, faces):
     """Simulated faces before and after: `(raw, refined)`, `[N, s, s, 3]` uint8 twice.
@@ -172,4 +163,4 @@ class Profiles(refining.Refining):
 
   def sample_images(self):
     """Ten simulated faces of held-out people, `[10, s, s, 3]` float32 in [0, 1]."""
-    return data_lib.repainted(self.looked_at, self.judges.seed)[:10] / np.float32(255.0)
+    return self.looked_at_images[:10] / np.float32(255.0)

@@ -16,6 +16,22 @@ from garden.dagan import recogniser
 _SEED = 0
 
 
+def of(judges, faces):
+  """The function images uint8 -> features that distances are of.
+
+  Args:
+    judges: `settings.Judges`.
+    faces: a source of people, with `load` and `folder`.
+  """
+  if judges.extractor:
+    return given(judges.extractor)
+  # One of another budget is another one.
+  name = f"extractor_{judges.epochs}_{judges.examples}.keras"
+  net = fixed(os.path.join(faces.folder, name),
+              lambda: faces.load("train").of("frontal", "profile"), judges.epochs, judges.examples)
+  return lambda images: recogniser.features(net, images)
+
+
 def fixed(path, train, epochs=40, examples=18_000):
   """The extractor kept in a file, trained on first use.
 

@@ -97,10 +97,15 @@ class Refining(experiment_lib.Experiment):
     """The unseen images that are refined along training: `FaceSet` of `shown`."""
     return self.unseen.take(order.evenly(len(self.unseen), self.shown))
 
+  @property
+  def looked_at_images(self):
+    """These, in front of other backgrounds: `[shown, s, s, 3]` uint8."""
+    return data_lib.repainted(self.looked_at, self.judges.seed)
+
   def _looked_at(self):
     """The one batch of validation."""
     faces = self.looked_at
-    batch = {"image": data_lib.scaled(data_lib.repainted(faces, self.judges.seed)),
+    batch = {"image": data_lib.scaled(self.looked_at_images),
              **{name: tf.cast(getattr(faces, name), tf.float32) / 255.0
                 for name in ("mask", "visible")}}
     return tf.data.Dataset.from_tensors(batch)

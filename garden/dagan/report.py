@@ -31,8 +31,8 @@ def sections(experiment, model):
           faces(experiment, model)]
   along = experiment.along_training(model)
   if len(along["step"]):
-    made.append(figures.along_figure(along, experiment.looked_at.image[:_SHOWN],
-                                     model.album, model.album.kept.numpy()))
+    made.append(figures.along_figure(along, experiment.looked_at_images, model.album,
+                                     model.album.kept.numpy()))
   made.append(features(experiment, model))
   made.append(figures.recognition_figure(right, experiment.gallery.of("probe").yaw))
   made.append(curves.figure(model.training_log))

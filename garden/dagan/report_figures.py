@@ -6,6 +6,7 @@ import numpy as np
 from garden.core import report
 from garden.dagan import evaluation
 
+_ALONG = 8  # images along training
 #: Okabe and Ito's colours, which are told apart by all eyes.
 _BLUE, _ORANGE, _GREEN, _SOFT = "#0072B2", "#D55E00", "#009E73", "#70767d"
 _KINDS = {"raw": (_ORANGE, "x"), "refined": (_BLUE, "o"), "true": (_GREEN, "^")}
@@ -81,25 +82,34 @@ def faces_figure(raw, refined, true):
       "light.")
 
 
+def sheet_figure(title, images, columns, caption):
+  """Images `[N, s, s, 3]` uint8 in rows of so many."""
+  return report.Figure(title, _grid([images[first:first + columns] for first in
+                                     range(0, len(images), columns)], [""] * len(images), cell=0.9),
+                       caption)
+
+
 def along_figure(along, before, album, kept):
   """The slides' figure of quality and convergence: images along training, M and FID below.
 
   Args:
     along: dict of `evaluation.along_training`.
-    before: `[n, s, s, 3]` uint8, the images that are refined.
+    before: `[n, s, s, 3]` uint8, the images that are refined; None for images from noise.
     album: `album.Album`.
     kept: `[T]`, the steps of its times.
   """
   shown = [time for time, step in enumerate(kept) if step]
   shown = [shown[i] for i in np.unique(np.linspace(0, len(shown) - 1, 5).round().astype(int))]
-  pictures, n = album.pictures.numpy(), len(before)
-  figure = matplotlib.figure.Figure(figsize=(8.2, 1.0 * (len(shown) + 1) + 2.6),
-                                    layout="constrained")
-  top, bottom = figure.subfigures(2, 1, height_ratios=[len(shown) + 1, 2.6])
-  axes = top.subplots(len(shown) + 1, n, squeeze=False,
+  pictures = album.pictures.numpy()
+  rows = [pictures[time][:_ALONG] for time in shown]
+  titles = [f"step {kept[time]}" for time in shown]
+  if before is not None:
+    rows, titles = [before[:_ALONG], *rows], ["simulated", *titles]
+  figure = matplotlib.figure.Figure(figsize=(8.2, len(rows) + 2.6), layout="constrained")
+  top, bottom = figure.subfigures(2, 1, height_ratios=[len(rows), 2.6])
+  axes = top.subplots(len(rows), len(rows[0]), squeeze=False,
                       gridspec_kw={"wspace": 0.0, "hspace": 0.02})
-  for line, row, title in zip(axes, [before, *(pictures[time][:n] for time in shown)],
-                              ["simulated", *(f"step {kept[time]}" for time in shown)]):
+  for line, row, title in zip(axes, rows, titles):
     for ax, image in zip(line, row):
       _show(ax, image)
     line[0].set_ylabel(title, fontsize=8, rotation=0, ha="right", va="center")
@@ -118,7 +128,7 @@ def along_figure(along, before, album, kept):
                  if np.isfinite(along["correlation"]) else "")
   return report.Figure(
       "Quality and the convergence measure", figure,
-      "Images that training doesn't see, along training, beside M, the mean over an epoch, and FID "
+      "The same images along training, beside M, the mean over an epoch, and FID "
       f"of all that are kept. {correlation}")
 
 

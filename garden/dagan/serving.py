@@ -1,4 +1,4 @@
-"""The served refiner: image -> refined image, realism, identity, in core TensorFlow alone."""
+"""What is served, in core TensorFlow alone: images to refined ones, how real; noise to images."""
 
 import tensorflow as tf
 
@@ -43,5 +43,50 @@ class Refinement(export.ServingModule):
 
   def _serve_bytes(self, image_bytes):
     found = super()._serve_bytes(image_bytes)
-    pixels = tf.cast(tf.round((found["refined"] + 1.0) * 127.5), tf.uint8)
-    return {**found, "refined": tf.map_fn(tf.io.encode_png, pixels, fn_output_signature=tf.string)}
+    return {**found, "refined": _as_png(found["refined"])}
+
+
+class Generation(export.ServingModule):
+  """The signatures of a trained `BEGAN`.
+
+  `serving_default` takes faces `[batch, s, s, 3]` in [-1, 1] and `serving_bytes` encoded ones; both
+  return `reconstruction`, as PNG where bytes came, and `error` `[batch]`, e of D. `serving_noise`
+  takes `noise` `[batch, h]` in [-1, 1] and returns `images` `[batch, s, s, 3]` and `image_bytes`,
+  the same as PNG.
+
+  Args:
+    model: the trained `BEGAN`.
+    size: s.
+  """
+
+  def __init__(self, model, size):
+    module = tf.Module()
+    module.layers = [model.generator, model.autoencoder]
+
+    def outputs(images):
+      reconstruction = model.autoencoder(images)
+      return {"reconstruction": tf.clip_by_value(reconstruction, -1.0, 1.0),
+              "error": losses.reconstruction_error(images, reconstruction)}
+
+    super().__init__(module, outputs, (size, size), 3, (-1.0, 1.0))
+
+    def make(noise):
+      images = tf.clip_by_value(model(noise), -1.0, 1.0)
+      return {"images": images, "image_bytes": _as_png(images)}
+
+    self.serving_noise = tf.function(make, input_signature=[
+        tf.TensorSpec([None, model.network.hidden], tf.float32, name="noise")])
+
+  def signatures(self):
+    """The signatures by name."""
+    return {**super().signatures(), "serving_noise": self.serving_noise}
+
+  def _serve_bytes(self, image_bytes):
+    found = super()._serve_bytes(image_bytes)
+    return {**found, "reconstruction": _as_png(found["reconstruction"])}
+
+
+def _as_png(images):
+  """Images `[N, s, s, 3]` in [-1, 1] as PNG, `[N]` strings."""
+  pixels = tf.cast(tf.round((images + 1.0) * 127.5), tf.uint8)
+  return tf.map_fn(tf.io.encode_png, pixels, fn_output_signature=tf.string)

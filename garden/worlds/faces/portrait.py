@@ -169,11 +169,15 @@ class Portrait:
     return self.offset + np.stack([x, y], axis=-1)
 
   def _reduced(self, ratio):
-    """The photograph, smaller where its pixels are finer than the picture's, and how much."""
-    factor = max(1, int(ratio))
-    if factor == 1:
-      return self.image, 1
-    return np.asarray(PIL.Image.fromarray(self.image).reduce(factor)), factor
+    return reduced(self.image, ratio)
+
+
+def reduced(image, ratio):
+  """An image, smaller where its pixels are finer than a picture's by `ratio`, and how much."""
+  factor = max(1, int(ratio))
+  if factor == 1:
+    return image, 1
+  return np.asarray(PIL.Image.fromarray(image).reduce(factor)), factor
 
 
 def fit(image, points, template=None, fit="warp"):
@@ -205,7 +209,7 @@ def fit(image, points, template=None, fit="warp"):
     raise ValueError(f"{len(names)} of the named points are given; a head needs 6 or more of "
                      f"{', '.join(template.points)}")
   spots = np.array([points[name] for name in names], np.float64)
-  _check_inside(names, spots, image)
+  check_inside(names, spots, image)
   anchors = np.array([template.points[name] for name in names])
   outline = np.array([name.endswith(_OUTLINE) for name in names])
   turn, scale, offset = _place(anchors, spots[:, :2], np.where(outline, 5.0, 1.0) * _SPREAD)
@@ -248,7 +252,7 @@ def as_rgb(image):
   return np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))
 
 
-def _check_inside(names, spots, image):
+def check_inside(names, spots, image):
   """Raises a ValueError where a point is far outside of the image."""
   height, width = image.shape[:2]
   room = _OUTSIDE * max(height, width)
