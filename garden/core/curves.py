@@ -7,6 +7,8 @@ import numpy as np
 from garden.core import report
 
 _NOT_CURVES = {"stage", "step", "total_steps", "epoch", "seconds", "time", "lr"}
+# Up to which ratio of the greatest to the least value which ticks of each decade are named.
+_TICKS = ((30, (1, 1.5, 2, 3, 5, 7)), (300, (1, 3)), (float("inf"), (1,)))
 _TRAINING, _VALIDATION = "#0072B2", "#D55E00"  # Okabe and Ito's, told apart by all eyes
 
 
@@ -42,9 +44,12 @@ def figure(training_log):
         (key, _TRAINING, "training"), (f"val_{key}", _VALIDATION, "validation")) if name in values]
     for points, color, label in both:
       ax.plot(*zip(*points), color=color, linewidth=1.3, label=label)
-    if min(value for points, _, _ in both for _, value in points) > 0 and key != "accuracy":
+    shown = [value for points, _, _ in both for _, value in points]
+    if min(shown) > 0 and key != "accuracy":
       ax.set_yscale("log")
-      ax.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+      ratio = max(shown) / min(shown)
+      ax.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=next(
+          subs for most, subs in _TICKS if ratio < most)))
       ax.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
       ax.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
     if f"val_{key}" in values:

@@ -11,6 +11,7 @@ from garden.core import config
 from garden.core import processes
 from garden.core import records
 from garden.core import report
+from garden.core import results_page
 
 _DONE = "demo.json"
 
@@ -76,9 +77,10 @@ def summary(rows):
   lines = []
   for stop in rows:
     for row in stop["rows"]:
-      lines.append([stop["title"], row.get("method", "this run"), row["metric"],
+      lines.append([stop["title"], row.get("method", "this run"),
+                    results_page.setting_text(row.get("setting", {})), row["metric"],
                     f"{row['value']:.4g}"])
-  return ["stop", "method", "metric", "value"], lines
+  return ["stop", "method", "setting", "metric", "value"], lines
 
 
 def front_page(rows, output_dir):

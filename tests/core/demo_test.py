@@ -20,7 +20,7 @@ def test_every_room_has_a_stop_and_tiny_goes_the_whole_way(tmp_path):
 def _stop(folder, title):
   records.write_json(folder / demo._DONE, {
       "title": title, "config": "subspace/demo.gin", "seconds": 1.0, "served": 20,
-      "rows": [{"metric": "error_percent", "value": 12.5}],
+      "rows": [{"metric": "error_percent", "value": 12.5, "setting": {"k": 2}}],
       "report": "subspace/report.html", "saved_model": "subspace/export/1"})
 
 
@@ -30,7 +30,7 @@ def test_a_finished_stop_is_not_run_again(tmp_path, monkeypatch):
   (tmp_path / "subspace").mkdir()
   _stop(tmp_path / "subspace", "Clusters")
   rows, page = demo.demo(str(tmp_path))
-  assert demo.summary(rows)[1] == [["Clusters", "this run", "error_percent", "12.5"]]
+  assert demo.summary(rows)[1] == [["Clusters", "this run", "k=2", "error_percent", "12.5"]]
   text = page.read_text()
   assert '<a href="subspace/report.html">Clusters</a>' in text
 

@@ -34,7 +34,8 @@ def test_a_step_is_one_of_each_and_k_takes_the_errors_before_it():
   fake = float(tf.reduce_mean(model.errors(model(model.noise(4, 0)))))
   before = [v.numpy() for v in model.trainable_variables]
   logs = model.train_step(images)
-  assert float(model.k_t) == pytest.approx(float(losses.next_k(0.0, real, fake, 0.5, 0.1)), rel=1e-4)
+  assert float(model.k_t) == pytest.approx(
+      float(losses.next_k(0.0, real, fake, 0.5, 0.1)), rel=1e-4)
   assert float(logs["convergence"]) == pytest.approx(
       float(losses.convergence(real, fake, 0.5)), rel=1e-4)
   changed = [not np.array_equal(a, b.numpy()) for a, b in zip(before, model.trainable_variables)]
