@@ -17,6 +17,7 @@ class FaceSet:
     identity: `[N]` int64.
     kind: `[N]` str, what it shows, such as "frontal", "profile" or "simulated".
     yaw: `[N]` float32, degrees.
+    number: `[N]` int64, of the image among those of its kind of its person, from 0.
   """
   image: np.ndarray
   mask: np.ndarray
@@ -24,6 +25,7 @@ class FaceSet:
   identity: np.ndarray
   kind: np.ndarray
   yaw: np.ndarray
+  number: np.ndarray
 
   def __len__(self):
     return len(self.identity)
@@ -44,3 +46,12 @@ class FaceSet:
         raise ValueError(f"there is no image of the kind {kind!r}; there are "
                          f"{', '.join(sorted(set(self.kind)))}")
     return self.take(np.isin(self.kind, kinds))
+
+
+def numbered(identity, kind):
+  """The number of each image among those of its kind of its person, in their order: `[N]` int64."""
+  counts, found = {}, []
+  for key in zip(identity, kind):
+    found.append(counts.get(key, 0))
+    counts[key] = found[-1] + 1
+  return np.array(found, np.int64)

@@ -17,7 +17,7 @@ def _faces(n, value, first=0):
   mask = np.zeros((n, 8, 8, 1), np.uint8)
   mask[:, 2:6] = 255
   return faces.FaceSet(image, mask, mask // 5, first + np.arange(n), np.full(n, "profile"),
-                        np.zeros(n, np.float32))
+                        np.zeros(n, np.float32), np.arange(n))
 
 
 @pytest.fixture(scope="module")

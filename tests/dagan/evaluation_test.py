@@ -15,7 +15,7 @@ def _set(colors, people, kind="profile", mask=255):
   image = np.broadcast_to(np.asarray(colors, np.uint8)[:, None, None], (n, 16, 16, 3)).copy()
   return faces.FaceSet(image, np.full((n, 16, 16, 1), mask, np.uint8),
                        np.zeros((n, 16, 16, 1), np.uint8), np.asarray(people), np.full(n, kind),
-                       np.zeros(n, np.float32))
+                       np.zeros(n, np.float32), np.arange(n))
 
 
 def _means(images):

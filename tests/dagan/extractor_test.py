@@ -14,7 +14,8 @@ def _faces():
   people = np.arange(12) % 3
   image = rng.integers(0, 256, (12, 16, 16, 3)).astype(np.uint8)
   mask = np.full((12, 16, 16, 1), 255, np.uint8)
-  return faces.FaceSet(image, mask, mask, people, np.full(12, "frontal"), np.zeros(12, np.float32))
+  return faces.FaceSet(image, mask, mask, people, np.full(12, "frontal"), np.zeros(12, np.float32),
+                       np.arange(12) // 3)
 
 
 def test_it_is_trained_once_and_kept(tmp_path):

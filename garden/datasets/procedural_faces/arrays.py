@@ -42,4 +42,5 @@ def load_split(config, split, data_dir=None):
       split=split, shuffle_files=False, read_config=tfds.ReadConfig(interleave_cycle_length=1))))
   columns = {name: np.stack([row[name] for row in rows])
              for name in ("image", "mask", "visible", "identity", "yaw")}
-  return faces.FaceSet(**columns, kind=np.array(builders.KINDS)[[row["kind"] for row in rows]])
+  kind = np.array(builders.KINDS)[[row["kind"] for row in rows]]
+  return faces.FaceSet(**columns, kind=kind, number=faces.numbered(columns["identity"], kind))

@@ -60,4 +60,6 @@ class Procedural:
 def _as_set(rows):
   """Examples of the builder as a `FaceSet`."""
   names = ("image", "mask", "visible", "identity", "kind", "yaw")
-  return faces_lib.FaceSet(**{name: np.stack([row[name] for row in rows]) for name in names})
+  columns = {name: np.stack([row[name] for row in rows]) for name in names}
+  return faces_lib.FaceSet(**columns, number=faces_lib.numbered(columns["identity"],
+                                                                columns["kind"]))

@@ -4,11 +4,12 @@ With X of the template turned by a yaw and u the named points in the photograph,
 
     u = s R_2(roll) P X(yaw) + t
 
-by least squares over a similarity of the plane, for each of some yaws; the yaw of the least error
-is taken. So a photographed profile, a rendered and a simulated one have the head at one place.
+by least squares over the similarities of the plane. So a photographed profile, a rendered and a
+simulated one have the head at one place; `crop` cuts the face out of such a picture.
 """
 
 import numpy as np
+import PIL.Image
 
 from garden.worlds.faces import background as background_lib
 from garden.worlds.faces import mesh as mesh_lib
@@ -16,11 +17,12 @@ from garden.worlds.faces import portrait as portrait_lib
 from garden.worlds.faces import rasterizer
 from garden.worlds.faces import renderer
 
-_YAWS = np.arange(-90.0, 90.1, 5.0)
-_HALF = ("left_", "right_")
+_OUTLINE = ("temple", "jaw")  # points that move over the face as it turns
+_FACE = 1.9  # side of a crop, in units of a head; a whole picture has `renderer.SPAN`
+_AHEAD, _BELOW = 0.35, 0.12  # of the face's middle from the head's
 
 
-def frame(image, points, size):
+def frame(image, points, size, yaw):
   """A photograph as a picture of the renderer's.
 
   Args:
@@ -28,61 +30,88 @@ def frame(image, points, size):
     points: dict of name -> `[2 or 3]` x and y in pixels, see `points.named`; 6 or more. Points of
       one half alone are taken for those of the half that is seen.
     size: side of the picture in pixels.
+    yaw: degrees that the face is turned by, about; above 0 it looks to the right of the image.
 
   Returns:
-    `(picture [size, size, 3] uint8, yaw)`, yaw in degrees, above 0 the face looks to the right.
+    `[size, size, 3]` uint8.
 
   Raises:
     ValueError: the image is too small, there are too few points, or they lie outside of it.
 
   Example:
-    picture, yaw = frame(photograph, named(read("01.txt")), 64)
+    picture = frame(photograph, points, 64, yaw=75.0 * side(points))
   """
   image = portrait_lib.as_rgb(image)
   template = portrait_lib.built_in()
   names = [name for name in template.points if name in points]
-  if len(names) < 6:
-    raise ValueError(f"{len(names)} of the named points are given; a head needs 6 or more of "
-                     f"{', '.join(template.points)}")
+  portrait_lib.check_points(names, template)
   spots = np.array([points[name] for name in names], np.float64)[:, :2]
   portrait_lib.check_inside(names, spots, image)
-  one_half = not all(any(name.startswith(side) for name in names) for side in _HALF)
-  best = None
-  for yaw in _YAWS:
-    shown = [_seen_half(name, yaw) if one_half else name for name in names]
-    anchors = np.array([template.points[name] for name in shown])
-    flat = (anchors @ mesh_lib.rotation(yaw, 0.0).T)[:, :2] * [1, -1]
-    found = _similarity(flat, spots)
-    if best is None or found[0] < best[0]:
-      best = (*found, yaw)
-  _, turn, offset, yaw = best
+  one_half = not all(any(name.startswith(half) for name in names) for half in ("left_", "right_"))
+  shown = [_seen_half(name, yaw) if one_half else name for name in names]
+  anchors = np.array([template.points[name] for name in shown])
+  flat = (anchors @ mesh_lib.rotation(yaw, 0.0).T)[:, :2] * [1, -1]
+  inner = np.array([not name.endswith(_OUTLINE) for name in names])
+  turn, offset = _similarity(flat[inner], spots[inner])
   steps = ((np.arange(size) + 0.5) / size - 0.5) * renderer.SPAN
-  spots = np.stack(np.meshgrid(steps, steps), axis=-1) @ turn.T + offset
+  wanted = np.stack(np.meshgrid(steps, steps), axis=-1) @ turn.T + offset
   image, border = background_lib.extended(image)
-  pixel = np.linalg.norm(turn[:, 0]) * renderer.SPAN / size
-  small, reduced = portrait_lib.reduced(image, pixel)
-  picture = rasterizer.fetch(small, (spots + border) / reduced)
-  return np.clip(np.round(picture), 0, 255).astype(np.uint8), float(yaw)
+  small, factor = portrait_lib.reduced(
+      image, np.linalg.norm(turn[:, 0]) * renderer.SPAN / size)
+  picture = rasterizer.fetch(small, (wanted + border) / factor)
+  return np.clip(np.round(picture), 0, 255).astype(np.uint8)
+
+
+def side(points):
+  """Which way a face in profile looks by its points: 1 to the right of the image, -1 to the left.
+
+  Args:
+    points: dict as of `frame`, with the tip of the nose and the outer corner of an eye.
+
+  Raises:
+    ValueError: they aren't there.
+  """
+  eyes = [points[name][0] for name in ("left_eye_outer", "right_eye_outer") if name in points]
+  if not eyes or "nose_tip" not in points:
+    raise ValueError("the points have no nose_tip or no eye_outer, which tell where a face looks")
+  return 1 if points["nose_tip"][0] >= np.mean(eyes) else -1
+
+
+def crop(picture, yaw, size):
+  """The face of a whole picture, from above the brows to the chin.
+
+  Args:
+    picture: `[s, s]` or `[s, s, c]` uint8, a picture of `renderer.SPAN`.
+    yaw: degrees of the face.
+    size: side of what is cut out, in pixels.
+
+  Returns:
+    `[size, size]` or `[size, size, c]` uint8.
+  """
+  pixels = len(picture) / renderer.SPAN
+  x = 0.5 * len(picture) + pixels * _AHEAD * np.sin(np.radians(yaw))
+  y, half = 0.5 * len(picture) + pixels * _BELOW, 0.5 * pixels * _FACE
+  box = np.clip([x - half, y - half, x + half, y + half], 0.0, len(picture))
+  flat = picture[..., 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture
+  cut = np.asarray(PIL.Image.fromarray(flat).resize([size, size], PIL.Image.BICUBIC, box=box))
+  return cut.reshape(size, size, *picture.shape[2:])
 
 
 def _seen_half(name, yaw):
   """A point's name on the half that is seen: with a yaw above 0 the right one."""
-  side, _, rest = name.partition("_")
-  if side not in ("left", "right"):
+  half, _, rest = name.partition("_")
+  if half not in ("left", "right"):
     return name
   return ("right_" if yaw >= 0 else "left_") + rest
 
 
 def _similarity(start, end):
-  """`(error, turn [2, 2], offset [2])` of the similarity that brings points to others best."""
+  """`(turn [2, 2], offset [2])` of the similarity that brings points to others best."""
   middle, other = start.mean(axis=0), end.mean(axis=0)
   a, b = start - middle, end - other
   # As complex numbers: end = (c + i d) start.
-  norm = max(np.square(a).sum(), 1e-12)
+  norm = np.square(a).sum()
   c = (a * b).sum() / norm
   d = (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum() / norm
   turn = np.array([[c, -d], [d, c]])
-  off = b - a @ turn.T
-  # In units of the head: a small scale must not win.
-  error = np.square(off).sum() / max(c * c + d * d, 1e-12)
-  return error, turn, other - turn @ middle
+  return turn, other - turn @ middle

@@ -205,9 +205,7 @@ def fit(image, points, template=None, fit="warp"):
   if fit not in ("warp", "rigid"):
     raise ValueError(f"fit is {fit!r}; it must be 'warp' or 'rigid'")
   names = [name for name in template.points if name in points]
-  if len(names) < 6:
-    raise ValueError(f"{len(names)} of the named points are given; a head needs 6 or more of "
-                     f"{', '.join(template.points)}")
+  check_points(names, template)
   spots = np.array([points[name] for name in names], np.float64)
   check_inside(names, spots, image)
   anchors = np.array([template.points[name] for name in names])
@@ -250,6 +248,13 @@ def as_rgb(image):
     share = image[..., 3:] / 255.0
     return np.round(255.0 + share * (image[..., :3] - 255.0)).astype(np.uint8)
   return np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))
+
+
+def check_points(names, template):
+  """Raises a ValueError unless enough of a template's points are named."""
+  if len(names) < 6:
+    raise ValueError(f"{len(names)} of the named points are given; a head needs 6 or more of "
+                     f"{', '.join(template.points)}")
 
 
 def check_inside(names, spots, image):

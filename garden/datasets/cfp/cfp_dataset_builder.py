@@ -1,0 +1,154 @@
+"""TFDS builder of CFP: its photographs cut out alike, and frontal ones turned into profiles."""
+
+import dataclasses
+import os
+import pathlib
+
+import numpy as np
+import PIL.Image
+import tensorflow_datasets as tfds
+
+from garden.worlds.faces import framing
+from garden.worlds.faces import points as points_lib
+from garden.worlds.faces import portrait as portrait_lib
+
+#: Photographs from the front and from the side, and those from the front turned to the side.
+KINDS = ("frontal", "profile", "simulated")
+_YAW = 75.0  # degrees, of a photographed profile: about
+_SIDES = (60.0, 90.0)  # degrees, of simulated ones
+_WHOLE = 3  # times the size, pictures that faces are cut out of
+_SEED = 200
+
+
+# Not frozen: TFDS's own BuilderConfig isn't.
+@dataclasses.dataclass(eq=False, kw_only=True)
+class CFPConfig(tfds.core.BuilderConfig):
+  """One size of the set; beside its field a name and a description.
+
+  Attributes:
+    size: side of an image in pixels.
+  """
+  size: int = 32
+
+
+class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+  """Celebrities in Frontal-Profile: 500 people, 10 photographs from the front, 4 from the side.
+
+  With s the side of an image an example of the one split, `train`, holds
+
+    image: [s, s, 3] uint8, the face, cut out by its fiducials;
+    mask, visible: [s, s, 1] uint8, of simulated images: 255 times the share of a pixel that is the
+      head, and that the photograph shows well; the mask of photographs is all 255;
+    identity: int64, the person, from 0;
+    kind: a label, one of `KINDS`;
+    yaw: float32, degrees; 0 and about 75 of photographs;
+    number: int64, of the image among those of its kind of its person, from 0; a simulated one has
+      that of its photograph.
+
+  Example:
+    >>> builder = Builder(config="cfp_32", data_dir="prepared")
+    >>> builder.download_and_prepare(
+    ...     download_config=tfds.download.DownloadConfig(manual_dir="cfp"))
+  """
+
+  VERSION = tfds.core.Version("1.0.0")
+  RELEASE_NOTES = {"1.0.0": "First release."}
+  BUILDER_CONFIGS = [CFPConfig(name=f"cfp_{size}", size=size, description=f"{size} px.")
+                     for size in (32, 64, 128, 224)]
+  MANUAL_DOWNLOAD_INSTRUCTIONS = """
+  Unpack cfp-dataset.zip of http://www.cfpw.io into manual_dir, so that it holds Data and Protocol.
+  """
+
+  def _info(self) -> tfds.core.DatasetInfo:
+    size = self.builder_config.size
+    return tfds.core.DatasetInfo(
+        builder=self,
+        description="Celebrities in Frontal-Profile in the wild.",
+        homepage="http://www.cfpw.io",
+        features=tfds.features.FeaturesDict({
+            "image": tfds.features.Image(shape=(size, size, 3), encoding_format="png"),
+            "mask": tfds.features.Image(shape=(size, size, 1), encoding_format="png"),
+            "visible": tfds.features.Image(shape=(size, size, 1), encoding_format="png"),
+            "identity": tfds.features.Scalar(dtype=np.int64),
+            "kind": tfds.features.ClassLabel(names=KINDS),
+            "yaw": tfds.features.Scalar(dtype=np.float32),
+            "number": tfds.features.Scalar(dtype=np.int64)}),
+        citation="""@inproceedings{sengupta2016frontal,
+  title={Frontal to profile face verification in the wild},
+  author={Sengupta, S. and Chen, J.-C. and Castillo, C. and Patel, V. M. and Chellappa, R. and
+    Jacobs, D. W.},
+  booktitle={IEEE Winter Conference on Applications of Computer Vision},
+  year={2016}
+}""",
+        disable_shuffling=True,  # images come by person
+    )
+
+  def _split_generators(self, dl_manager):
+    return {"train": self._generate_examples(pathlib.Path(dl_manager.manual_dir) / "Data")}
+
+  def _generate_examples(self, folder):
+    if not (folder / "Images").is_dir():
+      raise ValueError(f"there is no {folder / 'Images'}; put CFP's Data and Protocol there")
+    key = 0
+    for person in sorted(path.name for path in (folder / "Images").iterdir()):
+      for row in make(folder, person, self.builder_config.size):
+        yield key, row
+        key += 1
+
+
+def make(folder, person, size):
+  """All images of a person.
+
+  Args:
+    folder: CFP's `Data`.
+    person: name of its folder, such as "001".
+    size: side of an image in pixels.
+
+  Returns:
+    List of dicts of arrays as `Builder` lists them, in the order of `KINDS`.
+
+  Raises:
+    ValueError: an image can't be read, or its fiducials don't fit; it names the file.
+  """
+  folder, rows = pathlib.Path(folder), {kind: [] for kind in KINDS}
+  for kind in ("frontal", "profile"):
+    for path in sorted((folder / "Images" / person / kind).glob("*.jpg")):
+      number = int(path.stem) - 1
+      marked = folder / "Fiducials" / person / kind / f"{path.stem}.txt"
+      try:
+        rows[kind].append(_photograph(path, marked, kind, size))
+        if kind == "frontal":
+          rows["simulated"].append(_turned(path, marked, int(person), number, size))
+      except (OSError, ValueError) as error:
+        raise ValueError(f"{os.fspath(path)}: {error}") from error
+      for made in (kind, "simulated")[:2 if kind == "frontal" else 1]:
+        rows[made][-1].update(identity=int(person) - 1, number=number, kind=made)
+  return [row for kind in KINDS for row in rows[kind]]
+
+
+def _photograph(path, marked, kind, size):
+  """A photograph cut out."""
+  points = points_lib.named(points_lib.read(os.fspath(marked)))
+  yaw = 0.0 if kind == "frontal" else _YAW * framing.side(points)
+  whole = framing.frame(_read(path), points, _WHOLE * size, yaw)
+  return {"image": framing.crop(whole, yaw, size), "yaw": np.float32(yaw),
+          "mask": np.full((size, size, 1), 255, np.uint8),
+          "visible": np.zeros((size, size, 1), np.uint8)}
+
+
+def _turned(path, marked, person, number, size):
+  """A photograph from the front turned to a side."""
+  rng = np.random.default_rng([_SEED, person, number])
+  yaw, pitch = rng.uniform(*_SIDES) * rng.choice([-1.0, 1.0]), rng.uniform(-6.0, 6.0)
+  portrait = portrait_lib.fit(_read(path), points_lib.named(points_lib.read(os.fspath(marked))))
+  image, *shares = portrait.render(yaw, pitch, _WHOLE * size)
+  mask, visible = (framing.crop(np.round(255.0 * share[..., np.newaxis]).astype(np.uint8), yaw,
+                                size) for share in shares)
+  return {"image": framing.crop(image, yaw, size), "mask": mask,
+          "visible": np.minimum(visible, mask), "yaw": np.float32(yaw)}
+
+
+def _read(path):
+  """The pixels of an image file."""
+  with PIL.Image.open(path) as image:
+    return np.asarray(image.convert("RGB"))
