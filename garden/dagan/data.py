@@ -23,7 +23,7 @@ def batches(real, simulated, new, batch_size, seed):
   Args:
     real: `FaceSet` of real images; identities are 0 .. K - 1.
     simulated: `FaceSet` of simulated images of the same people.
-    new: `FaceSet` of simulated images of people without a label.
+    new: `FaceSet` of simulated images of people without a label; None where all have one.
     batch_size: real images of a batch, and simulated ones; an even number.
     seed: of the order and of all draws.
 
@@ -41,8 +41,9 @@ def batches(real, simulated, new, batch_size, seed):
   if batch_size % 2:
     raise ValueError(f"batch_size is {batch_size}; it must be even: half of the simulated images "
                      "have a label")
-  parts = (("real", real, batch_size), ("simulated", simulated, batch_size // 2),
-           ("new", new, batch_size // 2))
+  parts = [("real", real, batch_size), ("simulated", simulated, batch_size)]
+  if new is not None:
+    parts[1:] = [("simulated", simulated, batch_size // 2), ("new", new, batch_size // 2)]
   for name, faces, count in parts:
     if len(faces) < count:
       raise ValueError(f"batch_size is {batch_size}, but there are {len(faces)} {name} images; it "
@@ -59,9 +60,10 @@ def batches(real, simulated, new, batch_size, seed):
           tf.stack([tf.constant(3 * seed + number, tf.int64), step]), 0)
       found[name] = _view({key: tf.gather(value, place) for key, value in tensors[name].items()},
                           two)
-    new = found.pop("new")
-    new["identity"] = tf.fill([batch_size // 2], tf.constant(-1, tf.int64))
-    both = {key: tf.concat([found["simulated"][key], new[key]], axis=0) for key in new}
+    both = found["simulated"]
+    if "new" in found:
+      found["new"]["identity"] = tf.fill([batch_size // 2], tf.constant(-1, tf.int64))
+      both = {key: tf.concat([both[key], found["new"][key]], axis=0) for key in both}
     two = tf.stack([tf.constant(seed, tf.int64), step])
     both["image"] = repaint(both["image"], both["mask"], two)
     return {"real": {key: found["real"][key] for key in ("image", "identity")}, "simulated": both}

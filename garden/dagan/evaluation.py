@@ -39,29 +39,73 @@ def others_residual(raw, refined, people):
   return np.clip(raw.astype(np.int16) + residual, 0, 255).astype(np.uint8)
 
 
-def recognition(frontal, added, probes, judges):
-  """Whether probes are recognised.
+def recognisers(frontal, added, judges):
+  """Trains recognisers, as many of each kind as the judges have seeds.
 
   Args:
     frontal: `FaceSet` of each person's images that are always trained on.
     added: name -> images `[N, s, s, 3]` uint8 and identities `[N]` that are trained on beside them,
       or None for nothing.
-    probes: `FaceSet` to be recognised.
     judges: `settings.Judges`.
 
-  Returns:
-    Dict of name -> `[R, P]` bool, whether each probe was told right.
+  Yields:
+    `(name, list of Recogniser)`.
   """
   count = int(frontal.identity.max()) + 1
-  right = {}
   for name, more in added.items():
     images, people = frontal.image, frontal.identity
     if more is not None:
       images, people = np.concatenate([images, more[0]]), np.concatenate([people, more[1]])
-    nets = (recogniser.train(images, people, count, seed, judges.epochs, judges.examples)
-            for seed in range(judges.seeds))
-    right[name] = np.stack([recogniser.told(net, probes.image) == probes.identity for net in nets])
-  return right
+    yield name, [recogniser.train(images, people, count, seed, judges.epochs, judges.examples)
+                 for seed in range(judges.seeds)]
+
+
+def recognition(frontal, added, probes, judges):
+  """Whether probes are recognised; arguments as of `recognisers`, and a `FaceSet` of probes.
+
+  Returns:
+    Dict of name -> `[R, P]` bool, whether each probe was told right.
+  """
+  return {name: np.stack([recogniser.told(net, probes.image) == probes.identity for net in nets])
+          for name, nets in recognisers(frontal, added, judges)}
+
+
+def verification(net, faces, pairs):
+  """How sure a recogniser is that pairs are of one person: cosines, `[P]`.
+
+  Args:
+    net: `Recogniser`.
+    faces: `FaceSet` with all images of the pairs.
+    pairs: `cfp.protocol.Pairs`.
+  """
+  # Mirrored too: a recogniser needn't know that this is the same person.
+  features = recogniser.features(net, faces.image) + recogniser.features(
+      net, faces.image[:, :, ::-1])
+  found = []
+  for side, kind in zip((pairs.first, pairs.second), pairs.kinds):
+    place = {(person, number): i for i, (person, number, k) in enumerate(
+        zip(faces.identity, faces.number, faces.kind)) if k == kind}
+    found.append(features[[place[person, number] for person, number in side]])
+  return metrics.cosine(*found)
+
+
+def nearest(net, probes, gallery):
+  """Whether the nearest of a gallery is of each probe's person: `FaceSet`s -> `[P]` bool."""
+  features = [recogniser.features(net, faces.image) for faces in (probes, gallery)]
+  return metrics.rank_1(features[0], probes.identity, features[1], gallery.identity)
+
+
+def verification_rows(method, scores, pairs):
+  """Rows of a method: accuracy, area, equal error rate, TAR; scores `[R, P]`."""
+  values = {
+      "fp_accuracy": [metrics.verification_accuracy(x, pairs.same, pairs.fold).mean()
+                      for x in scores],
+      "fp_auc": [metrics.area(x, pairs.same) for x in scores],
+      "fp_eer": [metrics.equal_error_rate(x, pairs.same) for x in scores],
+      "fp_tar_at_far_0.1": [metrics.tar_at_far(x, pairs.same, 0.1) for x in scores],
+      "fp_tar_at_far_0.01": [metrics.tar_at_far(x, pairs.same, 0.01) for x in scores]}
+  return [{"method": method, "metric": name, "value": float(np.mean(each))}
+          for name, each in values.items()]
 
 
 def recognition_rows(right, yaw):

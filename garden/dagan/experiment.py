@@ -77,31 +77,12 @@ class Profiles(refining.Refining):
     """The function images uint8 -> features that distances are of."""
     return extractor.of(self.judges, self.faces)
 
-  def profiles(self, model, faces):
-    """Simulated faces before and after: `(raw, refined)`, `[N, s, s, 3]` uint8 twice.
-
-    Both have the same new backgrounds.
-    """
-    raw = data_lib.repainted(faces, self.judges.seed)
-    return raw, self.refine(model, raw)
-
   def recognition(self, model):
     """`evaluation.recognition` of the judges' methods on the gallery; kept."""
     if "recognition" not in self._found:
-      simulated, true = self.gallery.of("simulated"), self.gallery.of("profile")
-      raw, refined = self.profiles(model, simulated)
-      people = simulated.identity
-      added = {
-          "frontal_only": lambda: None, "raw": lambda: (raw, people),
-          "refined": lambda: (refined, people),
-          "raw_and_refined": lambda: (np.concatenate([raw, refined]), np.tile(people, 2)),
-          "true": lambda: (true.image, true.identity),
-          "raw_jittered": lambda: (evaluation.jittered(raw, self.judges.seed), people),
-          "raw_others_residual": lambda: (
-              evaluation.others_residual(raw, refined, people), people)}
+      added = self.added(model, self.gallery.of("simulated"), self.gallery.of("profile"))
       self._found["recognition"] = evaluation.recognition(
-          self.gallery.of("frontal", "near"), {name: added[name]() for name in self.judges.methods},
-          self.gallery.of("probe"), self.judges)
+          self.gallery.of("frontal", "near"), added, self.gallery.of("probe"), self.judges)
     return self._found["recognition"]
 
   def quality(self, model):

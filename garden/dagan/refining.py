@@ -1,10 +1,12 @@
 """What experiments with a refiner have in common, whatever faces it is trained on."""
 
+import numpy as np
 import tensorflow as tf
 
 from garden.core import checks
 from garden.core import experiment as experiment_lib
 from garden.dagan import data as data_lib
+from garden.dagan import evaluation
 from garden.dagan import serving
 from garden.dagan.dagan import DAGAN
 from garden.datasets import order
@@ -50,8 +52,8 @@ class Refining(experiment_lib.Experiment):
 
   @property
   def new(self):
-    """Simulated profiles of people of whom no real one is seen."""
-    raise NotImplementedError
+    """Simulated profiles of people of whom no real one is seen; None where there are none."""
+    return None
 
   @property
   def unseen(self):
@@ -110,9 +112,35 @@ class Refining(experiment_lib.Experiment):
                 for name in ("mask", "visible")}}
     return tf.data.Dataset.from_tensors(batch)
 
-  def refine(self, model, images):
-    """Refined images: `[N, s, s, 3]` uint8 twice."""
-    return data_lib.as_pixels(data_lib.mapped(model, images))
+  def profiles(self, model, faces):
+    """Simulated faces before and after: `(raw, refined)`, `[N, s, s, 3]` uint8 twice.
+
+    Both have the same new backgrounds.
+    """
+    raw = data_lib.repainted(faces, self.judges.seed)
+    return raw, data_lib.as_pixels(data_lib.mapped(model, raw))
+
+  def added(self, model, simulated, true):
+    """What recognisers are trained on beside frontal images, for the judges' methods.
+
+    Args:
+      model: the trained model.
+      simulated: `FaceSet` of simulated profiles, as many of each person, one after another.
+      true: `FaceSet` of true ones.
+
+    Returns:
+      Dict of method -> images and identities, see `evaluation.recognisers`.
+    """
+    raw, refined = self.profiles(model, simulated)
+    people, seed = simulated.identity, self.judges.seed
+    ways = {
+        "frontal_only": lambda: None, "raw": lambda: (raw, people),
+        "refined": lambda: (refined, people),
+        "raw_and_refined": lambda: (np.concatenate([raw, refined]), np.tile(people, 2)),
+        "true": lambda: (true.image, true.identity),
+        "raw_jittered": lambda: (evaluation.jittered(raw, seed), people),
+        "raw_others_residual": lambda: (evaluation.others_residual(raw, refined, people), people)}
+    return {name: ways[name]() for name in self.judges.methods}
 
   def signatures(self, model):
     """Image -> refined image, how real both are, identity."""

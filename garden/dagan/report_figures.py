@@ -174,3 +174,20 @@ def recognition_figure(right, yaw):
   return report.Figure("Recognition by yaw", figure,
                        "By what recognisers saw beside frontal images; a point is one recogniser, "
                        "of all yaws.")
+
+
+def roc_figure(curves):
+  """ROC curves: dict of method -> (far, tar) of `metrics.roc`."""
+  figure = matplotlib.figure.Figure(figsize=(5.6, 4.2), layout="constrained")
+  ax = figure.subplots()
+  styles = (("-", _ORANGE), ("--", _SOFT), ("-", _BLUE), (":", _GREEN), ("-.", "#CC79A7"))
+  for number, (method, (far, tar)) in enumerate(curves.items()):
+    style, color = styles[number % len(styles)]
+    ax.plot(far, tar, style, color=color, linewidth=1.5, label=label(method))
+  ax.set(xscale="log", xlim=(1e-2, 1), ylim=(0, 1), xlabel="false acceptance",
+         ylabel="true acceptance")
+  ax.legend(frameon=False, fontsize=8)
+  _plain(ax)
+  return report.Figure("True against false acceptance", figure,
+                       "Of pairs of a frontal photograph and one in profile, by what the "
+                       "recognisers were trained on; the mean of their cosines.")

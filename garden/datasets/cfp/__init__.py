@@ -1,1 +1,1 @@
-"""Celebrities in Frontal-Profile: photographs from the front and from the side, and its protocol."""
+"""Celebrities in Frontal-Profile: photographs from the front and the side, and the protocol."""

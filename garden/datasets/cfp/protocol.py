@@ -25,11 +25,13 @@ class Pairs:
     second: `[P, 2]` int64, the same; profiles in "FP", frontal images in "FF".
     same: `[P]` bool, whether they are of one person.
     fold: `[P]` int64, 1 to 10.
+    kinds: the kinds of image of the two sides.
   """
   first: np.ndarray
   second: np.ndarray
   same: np.ndarray
   fold: np.ndarray
+  kinds: tuple = ("frontal", "profile")
 
   def __len__(self):
     return len(self.same)
@@ -66,7 +68,8 @@ def read(folder, kind="FP", folds=range(1, FOLDS + 1)):
           raise ValueError(f"{path}: the line {line!r} isn't two numbers of the lists") from None
         for key, value in (("first", first), ("second", second), ("same", same), ("fold", fold)):
           columns[key].append(value)
-  return Pairs(**{name: np.array(values) for name, values in columns.items()})
+  return Pairs(**{name: np.array(values) for name, values in columns.items()},
+               kinds=("frontal", {"P": "profile", "F": "frontal"}[kind[1]]))
 
 
 def people_of(folds):

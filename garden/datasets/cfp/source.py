@@ -1,5 +1,6 @@
 """CFP as an experiment takes it."""
 
+import dataclasses
 import functools
 import os
 
@@ -51,15 +52,14 @@ class CFP:
     people = protocol.people_of(folds[split])
     faces = _all(self.config, self.source, self.data_dir)
     faces = faces.take(np.isin(faces.identity, people))
-    return faces_lib.FaceSet(**{**vars(faces),
-                                "identity": np.searchsorted(people, faces.identity)})
+    return dataclasses.replace(faces, identity=np.searchsorted(people, faces.identity))
 
   def pairs(self, kind="FP"):
     """`protocol.Pairs` of the folds that are measured on; people are numbered as in `load`."""
     pairs = protocol.read(self.source, kind, _TEST)
     first = protocol.people_of(_TEST)[0]
-    return protocol.Pairs(pairs.first - [first, 0], pairs.second - [first, 0], pairs.same,
-                          pairs.fold)
+    return dataclasses.replace(pairs, first=pairs.first - [first, 0],
+                               second=pairs.second - [first, 0])
 
   @property
   def folder(self):
