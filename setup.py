@@ -57,6 +57,7 @@ _TOOLS = [
   "predict",
   "report",
   "reproduce",
+  "simulate_profiles",
   "train",
 ]
 
@@ -87,6 +88,8 @@ setuptools.setup(
   include_package_data=False,
   zip_safe=False,
   entry_points={
-    "console_scripts": [f"garden-{name} = garden.tools.{name}:main" for name in _TOOLS]
+    "console_scripts": [
+      f"garden-{name.replace('_', '-')} = garden.tools.{name}:main" for name in _TOOLS
+    ]
   },
 )

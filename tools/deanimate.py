@@ -47,15 +47,7 @@ def _main(images):
   if left_out:
     count = sum(len(paths) for paths in left_out.values())
     rest = f"left out {count} of {len(files)} images: " if len(files) > 1 else ""
-    cli.usage_error(rest + "; ".join(_told(*cause) for cause in left_out.items()))
-
-
-def _told(error, paths):
-  """One clause: the images that a cause left out, three by name, and the cause."""
-  if paths[0] in error:
-    return error
-  more = [f"{len(paths) - 3} more"] if len(paths) > 3 else []
-  return f"{', '.join([*paths[:3], *more])}: {error}"
+    cli.usage_error(rest + "; ".join(cli.cause(*told) for told in left_out.items()))
 
 
 def main():

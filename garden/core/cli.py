@@ -49,6 +49,19 @@ def usage_error(message):
   raise app.UsageError(message)
 
 
+def cause(error, names):
+  """One clause of several images that were left out: three by name, and the cause.
+
+  Args:
+    error: the text of the cause.
+    names: of the images.
+  """
+  if names[0] in error:
+    return error
+  more = [f"{len(names) - 3} more"] if len(names) > 3 else []
+  return f"{', '.join([*names[:3], *more])}: {error}"
+
+
 def run(main, usage, positional=False):
   """Runs a binary.
 
