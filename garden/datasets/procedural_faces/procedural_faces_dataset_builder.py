@@ -94,6 +94,9 @@ class FacesConfig(tfds.core.BuilderConfig):
 _GROUPS = {"gallery": Group(people=30, frontal=3, near=3, profile=12, probe=16, simulated=12),
            "train": Group(people=240, frontal=2, profile=16, simulated=8),
            "heldout": Group(people=100, frontal=3, profile=12, probe=6, simulated=6, truth=True)}
+_SOME = {"gallery": Group(people=10, frontal=2, near=1, profile=4, probe=6, simulated=4),
+         "train": Group(people=40, frontal=1, profile=8, simulated=4),
+         "heldout": Group(people=12, frontal=1, profile=4, probe=2, simulated=4, truth=True)}
 _FEW = {"gallery": Group(people=4, frontal=2, near=1, profile=2, probe=4, simulated=4),
         "train": Group(people=8, frontal=1, profile=4, simulated=4),
         "heldout": Group(people=4, frontal=1, profile=2, probe=2, simulated=2, truth=True)}
@@ -124,6 +127,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
       *(FacesConfig(name=f"faces_{size}", size=size, groups=_GROUPS, description=(
           f"30 people to be recognised, 240 to learn from, 100 to measure on, {size} px."))
         for size in (32, 64)),
+      FacesConfig(name="faces_demo", size=32, groups=_SOME, description="For the tour."),
       FacesConfig(name="faces_tiny", size=32, groups=_FEW, description="A few people, for tests.")]
 
   def _info(self) -> tfds.core.DatasetInfo:
@@ -170,7 +174,7 @@ def make(config, split, person):
     ValueError: there is no such split.
 
   Example:
-    >>> len(make(Builder.BUILDER_CONFIGS[2], "train", 0))
+    >>> len(make(Builder.BUILDER_CONFIGS[-1], "train", 0))
     9
   """
   if split not in config.groups:

@@ -8,7 +8,7 @@ import pytest
 from garden.datasets.procedural_faces import arrays
 from garden.datasets.procedural_faces import procedural_faces_dataset_builder as builders
 
-_TINY = builders.Builder.BUILDER_CONFIGS[2]
+_TINY = builders.Builder.BUILDER_CONFIGS[-1]
 
 
 @pytest.fixture(scope="module")
