@@ -127,7 +127,7 @@ def binary(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [f"{name}.py", *arguments])
     code = 0
     try:
-      importlib.import_module(f"tools.{name}").main()
+      importlib.import_module(f"tools.{name.replace('-', '_')}").main()
     except SystemExit as error:
       code = error.code or 0
     finally:

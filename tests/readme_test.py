@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from garden.worlds.faces import heads
+from garden.worlds.faces import points
+from garden.worlds.faces import renderer
+
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 _CARDS = sorted(_ROOT.glob("garden/*/README.md"))
 _PAGES = ["README.md", *(str(p.relative_to(_ROOT)) for p in _CARDS)]
@@ -22,14 +26,14 @@ _SHORTER = {
 def _commands(page):
   """The indented `garden-…` lines of a page, in order."""
   text = (_ROOT / page).read_text(encoding="utf-8")
-  return re.findall(r"^    garden-(\w+) (.*)$", text, re.MULTILINE)
+  return re.findall(r"^    garden-([\w-]+) (.*)$", text, re.MULTILINE)
 
 
 @pytest.fixture
 def photographs(tmp_path, monkeypatch):
   """A folder to be in, with images of two kinds: `photos`; by class in `source` and `few`.
 
-  `my_towers` has some of them with labels of what falls.
+  `my_towers` has some of them with labels of what falls, `faces` drawn heads with their points.
   """
   monkeypatch.chdir(tmp_path)
   rng = np.random.default_rng(0)
@@ -42,6 +46,15 @@ def photographs(tmp_path, monkeypatch):
     noisy = np.clip(image + rng.normal(0, 8, image.shape), 0, 255)
     for name in ("photos", "many", "my_towers", *(folders[2 + number % 2:6:2])):
       Image.fromarray(noisy.astype(np.uint8)).save(tmp_path / name / f"{number:02}.png")
+  (tmp_path / "faces").mkdir()
+  head = heads.average()
+  picture, _ = renderer.render(head, renderer.views([0.0], 0, [0.0]), 96)
+  Image.fromarray(picture[0]).save(tmp_path / "faces" / "average.png")
+  spots = points.on_head(head)
+  marked = np.tile(spots["nose_tip"], (68, 1))
+  for name, place in points.SETS[68].items():
+    marked[place] = spots[name]
+  np.savetxt(tmp_path / "faces" / "average.txt", renderer.project(marked, 0.0, 0.0, 96)[:, :2])
   (tmp_path / "my_towers/labels.csv").write_text("image,fall,count\n00.png,1,2\n01.png,0,\n")
   return tmp_path
 
@@ -77,7 +90,8 @@ def test_the_python_examples_of_a_page_run(page):
     names = {}
     exec(compile(example, page, "exec"), names)
   results = {"README.md": "labels", "garden/transfer/README.md": "logits",
-             "garden/physnet/README.md": "margin", "garden/vda/README.md": "pull"}
+             "garden/physnet/README.md": "margin", "garden/vda/README.md": "pull",
+             "garden/dagan/README.md": "errors"}
   assert len(names[results[page]]) >= 64
 
 

@@ -1,0 +1,55 @@
+"""A step of DA-GAN as one would write it down by hand: the other side of the benchmark.
+
+The same networks, losses and optimizers in one `tf.function`, without trackers, stages, replicas or
+a schedule.
+"""
+
+import tensorflow as tf
+
+from garden.dagan import losses
+
+
+def step(refiner, autoencoder, agent, recipe):
+  """A compiled step: D, then G; the balance is constant.
+
+  Args:
+    refiner: `networks.Refiner`.
+    autoencoder: `networks.BEGANAutoencoder`.
+    agent: the layer from codes to identities.
+    recipe: `settings.Recipe` with a margin.
+
+  Returns:
+    A function: batch, see `data.batches` -> G's loss, a scalar.
+  """
+  first, second = (tf.keras.optimizers.Adam(recipe.learning_rate, recipe.beta_1) for _ in range(2))
+  judges = autoencoder.trainable_variables + agent.trainable_variables
+  first.build(judges)
+  second.build(refiner.trainable_variables)
+
+  def judge(images):
+    codes = autoencoder.encode(images)
+    return losses.reconstruction_error(images, autoencoder.decode(codes)), agent(codes)
+
+  @tf.function
+  def run(batch):
+    real, simulated = batch["real"], batch["simulated"]
+    made = refiner(simulated["image"])
+    n = tf.shape(real["image"])[0]
+    with tf.GradientTape() as tape:
+      errors, logits = judge(tf.concat([real["image"], made], axis=0))
+      cap = recipe.margin * tf.reduce_mean(errors[:n])
+      loss = losses.discriminator_loss(errors[:n], errors[n:], recipe.k_start, cap)
+      loss += recipe.identity_weight * losses.identity_loss(logits[:n], real["identity"])
+    first.apply_gradients(zip(tape.gradient(loss, judges), judges))
+    with tf.GradientTape() as tape:
+      made = refiner(simulated["image"])
+      errors, logits = judge(made)
+      pixels = losses.pixel_loss(made, simulated["image"],
+                                 simulated["visible"] + 1.0 - simulated["mask"])
+      loss = (tf.reduce_mean(errors) + recipe.pixel_weight * pixels
+              + recipe.identity_weight * losses.identity_loss(logits, simulated["identity"]))
+    weights = refiner.trainable_variables
+    second.apply_gradients(zip(tape.gradient(loss, weights), weights))
+    return loss
+
+  return run
