@@ -39,6 +39,7 @@ _VALUES = {
   "LABELED": "'digits'",
   "UNLABELED": "'digits'",
   "TEST": "'digits'",
+  "FOLDER": "'people/'",
 }
 _BASE = """
 import garden.subspace

@@ -8,15 +8,9 @@ import numpy as np
 import PIL.Image
 import tensorflow_datasets as tfds
 
-from garden.worlds.faces import framing
+from garden.datasets import face_pictures
 from garden.worlds.faces import points as points_lib
-from garden.worlds.faces import portrait as portrait_lib
 
-#: Photographs from the front and from the side, and those from the front turned to the side.
-KINDS = ("frontal", "profile", "simulated")
-_YAW = 75.0  # degrees, of a photographed profile: about
-_SIDES = (60.0, 90.0)  # degrees, of simulated ones
-_WHOLE = 3  # times the size, pictures that faces are cut out of
 _SEED = 200
 
 
@@ -40,7 +34,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     mask, visible: [s, s, 1] uint8, of simulated images: 255 times the share of a pixel that is the
       head, and that the photograph shows well; the mask of photographs is all 255;
     identity: int64, the person, from 0;
-    kind: a label, one of `KINDS`;
+    kind: a label, one of `face_pictures.KINDS`;
     yaw: float32, degrees; 0 and about 75 of photographs;
     number: int64, of the image among those of its kind of its person, from 0; a simulated one has
       that of its photograph.
@@ -65,14 +59,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         builder=self,
         description="Celebrities in Frontal-Profile in the wild.",
         homepage="http://www.cfpw.io",
-        features=tfds.features.FeaturesDict({
-            "image": tfds.features.Image(shape=(size, size, 3), encoding_format="png"),
-            "mask": tfds.features.Image(shape=(size, size, 1), encoding_format="png"),
-            "visible": tfds.features.Image(shape=(size, size, 1), encoding_format="png"),
-            "identity": tfds.features.Scalar(dtype=np.int64),
-            "kind": tfds.features.ClassLabel(names=KINDS),
-            "yaw": tfds.features.Scalar(dtype=np.float32),
-            "number": tfds.features.Scalar(dtype=np.int64)}),
+        features=face_pictures.features(size),
         citation="""@inproceedings{sengupta2016frontal,
   title={Frontal to profile face verification in the wild},
   author={Sengupta, S. and Chen, J.-C. and Castillo, C. and Patel, V. M. and Chellappa, R. and
@@ -105,47 +92,27 @@ def make(folder, person, size):
     size: side of an image in pixels.
 
   Returns:
-    List of dicts of arrays as `Builder` lists them, in the order of `KINDS`.
+    List of dicts of arrays as `Builder` lists them, in the order of the kinds.
 
   Raises:
     ValueError: an image can't be read, or its fiducials don't fit; it names the file.
   """
-  folder, rows = pathlib.Path(folder), {kind: [] for kind in KINDS}
+  folder, rows = pathlib.Path(folder), {kind: [] for kind in face_pictures.KINDS}
   for kind in ("frontal", "profile"):
     for path in sorted((folder / "Images" / person / kind).glob("*.jpg")):
       number = int(path.stem) - 1
       marked = folder / "Fiducials" / person / kind / f"{path.stem}.txt"
       try:
-        rows[kind].append(_photograph(path, marked, kind, size))
+        image, points = _read(path), points_lib.named(points_lib.read(os.fspath(marked)))
+        made = {kind: face_pictures.cut_out(image, points, kind, size)}
         if kind == "frontal":
-          rows["simulated"].append(_turned(path, marked, int(person), number, size))
+          made["simulated"] = face_pictures.turned(image, points, size,
+                                                   [_SEED, int(person), number])
       except (OSError, ValueError) as error:
         raise ValueError(f"{os.fspath(path)}: {error}") from error
-      for made in (kind, "simulated")[:2 if kind == "frontal" else 1]:
-        rows[made][-1].update(identity=int(person) - 1, number=number, kind=made)
-  return [row for kind in KINDS for row in rows[kind]]
-
-
-def _photograph(path, marked, kind, size):
-  """A photograph cut out."""
-  points = points_lib.named(points_lib.read(os.fspath(marked)))
-  yaw = 0.0 if kind == "frontal" else _YAW * framing.side(points)
-  whole = framing.frame(_read(path), points, _WHOLE * size, yaw)
-  return {"image": framing.crop(whole, yaw, size), "yaw": np.float32(yaw),
-          "mask": np.full((size, size, 1), 255, np.uint8),
-          "visible": np.zeros((size, size, 1), np.uint8)}
-
-
-def _turned(path, marked, person, number, size):
-  """A photograph from the front turned to a side."""
-  rng = np.random.default_rng([_SEED, person, number])
-  yaw, pitch = rng.uniform(*_SIDES) * rng.choice([-1.0, 1.0]), rng.uniform(-6.0, 6.0)
-  portrait = portrait_lib.fit(_read(path), points_lib.named(points_lib.read(os.fspath(marked))))
-  image, *shares = portrait.render(yaw, pitch, _WHOLE * size)
-  mask, visible = (framing.crop(np.round(255.0 * share[..., np.newaxis]).astype(np.uint8), yaw,
-                                size) for share in shares)
-  return {"image": framing.crop(image, yaw, size), "mask": mask,
-          "visible": np.minimum(visible, mask), "yaw": np.float32(yaw)}
+      for name, row in made.items():
+        rows[name].append({**row, "identity": int(person) - 1, "number": number, "kind": name})
+  return [row for kind in face_pictures.KINDS for row in rows[kind]]
 
 
 def _read(path):

@@ -7,7 +7,6 @@ import os
 import gin
 import numpy as np
 
-from garden.datasets import faces as faces_lib
 from garden.datasets.cfp import protocol
 
 _TEST = (9, 10)  # folds
@@ -72,17 +71,9 @@ class CFP:
 def _all(config, folder, data_dir):
   """All images, made on first use."""
   # Imported here: a model that was trained elsewhere does without.
-  import tensorflow_datasets as tfds
-
+  from garden.datasets import face_pictures
   from garden.datasets.cfp import cfp_dataset_builder as builders
   known = [known.name for known in builders.Builder.BUILDER_CONFIGS]
   if config not in known:
     raise ValueError(f"there is no config {config!r} of CFP; there are {', '.join(known)}")
-  builder = builders.Builder(config=config, data_dir=data_dir)
-  builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=folder))
-  rows = list(tfds.as_numpy(builder.as_dataset(
-      split="train", shuffle_files=False,
-      read_config=tfds.ReadConfig(interleave_cycle_length=1))))
-  columns = {name: np.stack([row[name] for row in rows])
-             for name in ("image", "mask", "visible", "identity", "yaw", "number")}
-  return faces_lib.FaceSet(**columns, kind=np.array(builders.KINDS)[[row["kind"] for row in rows]])
+  return face_pictures.load(builders.Builder(config=config, data_dir=data_dir), folder)

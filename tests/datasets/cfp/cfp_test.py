@@ -5,6 +5,7 @@ import collections
 import numpy as np
 import pytest
 
+from garden.datasets import face_pictures
 from garden.datasets.cfp import cfp_dataset_builder as builders
 from garden.datasets.cfp import protocol
 from garden.datasets.cfp import source
@@ -47,7 +48,7 @@ def test_each_photograph_from_the_front_is_turned(small_cfp):
   assert collections.Counter(row["kind"] for row in rows) == {
       "frontal": 3, "profile": 2, "simulated": 3}
   assert {row["identity"] for row in rows} == {1}
-  yaws = {kind: [row["yaw"] for row in rows if row["kind"] == kind] for kind in builders.KINDS}
+  yaws = {kind: [row["yaw"] for row in rows if row["kind"] == kind] for kind in face_pictures.KINDS}
   assert yaws["frontal"] == [0, 0, 0] and yaws["profile"] == [75, -75]
   assert all(60 <= abs(yaw) <= 90 for yaw in yaws["simulated"])
   for row in rows:
