@@ -50,9 +50,9 @@ class BEGAN(balance.Balanced):
     del training
     return self.generator(noise, self.autoencoder.carry)
 
-  def errors(self, images):
-    """E of D, `[N]`."""
-    return losses.reconstruction_error(images, self.autoencoder(images))
+  def errors(self, images, training=False):
+    """E of D, `[N]`; training is for spectral normalisation."""
+    return losses.reconstruction_error(images, self.autoencoder(images, training))
 
   def noise(self, count, number):
     """Noise of this step and replica, `[count, h]`; draws of a step differ by `number`."""
@@ -69,7 +69,7 @@ class BEGAN(balance.Balanced):
     count = tf.shape(images)[0]
     made = tf.stop_gradient(self(self.noise(count, 0)))
     with tf.GradientTape() as tape:
-      errors = self.errors(tf.concat([images, made], axis=0))
+      errors = self.errors(tf.concat([images, made], axis=0), training=True)
       real, fake = errors[:count], errors[count:]
       loss = self.adversarial_loss(real, fake)
     self.minimize(tape, loss, self.autoencoder.trainable_variables, self.optimizer)

@@ -12,6 +12,7 @@ there is one refined one.
 import tensorflow as tf
 
 from garden.dagan import balance
+from garden.dagan import history
 from garden.dagan import losses
 from garden.dagan import networks
 
@@ -45,6 +46,7 @@ class DAGAN(balance.Balanced):
     self.refiner = networks.Refiner(network.refiner, network.refiner_filters,
                                     network.refiner_blocks, network.add_input)
     self.agent = tf.keras.layers.Dense(self.n_identities, dtype="float32")
+    self.earlier = history.History(recipe.history, network.size) if recipe.history else None
     self.add_trackers(*_LOGGED)
 
   def build(self, input_shape=None):
@@ -60,9 +62,9 @@ class DAGAN(balance.Balanced):
     del training
     return self.refiner(images)
 
-  def discriminate(self, images):
-    """D: `(errors [N], logits [N, K])` of images."""
-    codes = self.autoencoder.encode(images)
+  def discriminate(self, images, training=False):
+    """D: `(errors [N], logits [N, K])` of images; training is for spectral normalisation."""
+    codes = self.autoencoder.encode(images, training)
     return (losses.reconstruction_error(images, self.autoencoder.decode(codes)),
             self.agent(tf.cast(codes, tf.float32)))
 
@@ -83,22 +85,32 @@ class DAGAN(balance.Balanced):
     self.autoencoder.vanish(self.total_steps)
     if self.stage_name == "warm_up":
       return self._warm_up(real)
-    refined = tf.stop_gradient(self.refiner(simulated["image"]))
-    with tf.GradientTape() as tape:
-      loss, values = self.discriminator_losses(real, refined, simulated["identity"])
-    self.minimize(tape, loss, self.discriminator_variables, self.optimizer)
-    with tf.GradientTape() as tape:
-      generator_loss, more = self.generator_losses(simulated)
-    self.minimize(tape, generator_loss, self.refiner.trainable_variables,
+    with tf.GradientTape() as outer:
+      refined = self.refiner(simulated["image"])
+      with outer.stop_recording():
+        loss, values = self._discriminator_step(real, tf.stop_gradient(refined),
+                                                simulated["identity"])
+      # D is the one of after its step; the images are the same, for G hasn't changed.
+      generator_loss, more = self.generator_losses(refined, simulated)
+    self.minimize(outer, generator_loss, self.refiner.trainable_variables,
                   self.generator_optimizer)
     measure = self.update_balance(values["real_error"], values["refined_error"])
     return self.log_step(discriminator_loss=loss, generator_loss=generator_loss,
                          convergence=measure, k_t=self.k_t, **values, **more)
 
+  def _discriminator_step(self, real, refined, identity):
+    """D's step; returns its loss and what is logged beside it."""
+    if self.earlier is not None:
+      refined, identity = self.earlier.mix(refined, identity, self.step_seed())
+    with tf.GradientTape() as tape:
+      loss, values = self.discriminator_losses(real, refined, identity)
+    self.minimize(tape, loss, self.discriminator_variables, self.optimizer)
+    return loss, values
+
   def _warm_up(self, real):
     """A step of D alone, on real images."""
     with tf.GradientTape() as tape:
-      errors, logits = self.discriminate(real["image"])
+      errors, logits = self.discriminate(real["image"], training=True)
       identity = losses.identity_loss(logits, real["identity"], self.recipe.identity_form)
       error = tf.reduce_mean(errors)
       loss = error + self.recipe.identity_weight * identity
@@ -129,7 +141,8 @@ class DAGAN(balance.Balanced):
       refined_identity: `[M]` int.
     """
     recipe, n = self.recipe, tf.shape(real["image"])[0]
-    errors, logits = self.discriminate(tf.concat([real["image"], refined], axis=0))
+    errors, logits = self.discriminate(tf.concat([real["image"], refined], axis=0),
+                                       training=True)
     adversarial = self.adversarial_loss(errors[:n], errors[n:])
     identity = losses.identity_loss(logits[:n], real["identity"], recipe.identity_form)
     loss = adversarial + recipe.identity_weight * identity
@@ -140,14 +153,14 @@ class DAGAN(balance.Balanced):
                   "refined_error": tf.reduce_mean(errors[n:]),
                   "identity_accuracy": _accuracy(logits[:n], real["identity"])}
 
-  def generator_losses(self, simulated):
+  def generator_losses(self, refined, simulated):
     """G's loss, a scalar, and what is logged beside it.
 
     Args:
+      refined: `[M, s, s, 3]`, G's images of the simulated ones.
       simulated: dict of `image`, `identity`, `mask` and `visible`.
     """
     recipe = self.recipe
-    refined = self.refiner(simulated["image"])
     errors, logits = self.discriminate(refined)
     identity = losses.identity_loss(logits, simulated["identity"], recipe.identity_form)
     pixel = losses.pixel_loss(refined, simulated["image"], _pixel_mask(recipe.mask, simulated))

@@ -112,12 +112,16 @@ def recognition_rows(right, yaw):
   """Rows of rank 1, by yaw and of all; `right` as of `recognition`, yaw `[P]` in degrees."""
   rows = []
   for method, found in right.items():
-    groups = {"all": np.ones(len(yaw), bool)}
-    groups.update({f"{low}-{high}": (np.abs(yaw) >= low) & (np.abs(yaw) <= high)
-                   for low, high in YAWS})
-    rows += [{"method": method, "metric": "rank1", "value": float(found[:, group].mean()),
-              "setting": {"yaw": name}} for name, group in groups.items() if group.any()]
+    rows.append({"method": method, "metric": "rank1", "value": float(found.mean())})
+    for name, value in rank_1_by_yaw(found, yaw).items():
+      rows.append({"method": method, "metric": "rank1", "value": value, "setting": {"yaw": name}})
   return rows
+
+
+def rank_1_by_yaw(right, yaw):
+  """Name of a group of yaws -> share of what was told right; `[R, P]` bool and `[P]` degrees."""
+  groups = {f"{low}-{high}": (np.abs(yaw) >= low) & (np.abs(yaw) <= high) for low, high in YAWS}
+  return {name: float(right[:, group].mean()) for name, group in groups.items() if group.any()}
 
 
 def quality(extract, images, masks, people, true):

@@ -28,16 +28,29 @@ def sizes_of(size):
   return tuple(sizes)
 
 
+def _convolution(filters, spectral, dtype, strides=1):
+  """A conv 3x3 with ELU, by its spectral norm if that is asked for."""
+  layer = tf.keras.layers.Conv2D(filters, 3, strides=strides, padding="same", activation="elu",
+                                 dtype=dtype)
+  if not spectral:
+    return layer
+  if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+    raise ValueError("spectral normalisation of TensorFlow Addons works on one replica; leave "
+                     "dagan.Network.spectral out, or train on one device")
+  import tensorflow_addons as tfa  # Its ops stay out of what doesn't use them.
+  return tfa.layers.SpectralNormalization(layer, dtype=dtype)
+
+
 class _Convolutions(tf.keras.layers.Layer):
   """Two conv 3x3 with ELU. Where the size stays, out = c in + (1 - c) layer(in), c the carry."""
 
-  def __init__(self, filters, **kwargs):
+  def __init__(self, filters, spectral=False, **kwargs):
     super().__init__(**kwargs)
-    make = dict(padding="same", activation="elu", dtype=self.dtype_policy)
-    self.layers = [tf.keras.layers.Conv2D(filters, 3, **make) for _ in range(2)]
+    self.layers = [_convolution(filters, spectral, self.dtype_policy) for _ in range(2)]
 
-  def call(self, x, carry=None):
-    """`[N, s, s, c]` -> `[N, s, s, filters]`."""
+  def call(self, x, carry=None, training=None):
+    """`[N, s, s, c]` -> `[N, s, s, filters]`; training is passed on by Keras."""
+    del training
     for layer in self.layers:
       out = layer(x)
       if carry is not None and x.shape[-1] == out.shape[-1]:
@@ -55,26 +68,31 @@ class Encoder(tf.keras.layers.Layer):
     size: s, see `sizes_of`.
     filters: n.
     hidden: h.
+    spectral: whether its convolutions are normalised by their spectral norm.
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
     codes = Encoder(32, filters=16, hidden=64)(images)
   """
 
-  def __init__(self, size, filters=64, hidden=64, **kwargs):
+  def __init__(self, size, filters=64, hidden=64, spectral=False, **kwargs):
     super().__init__(**kwargs)
     self.size, self.filters, self.hidden = int(size), int(filters), int(hidden)
+    self.spectral, policy = bool(spectral), self.dtype_policy
     count = len(sizes_of(self.size))
-    make = dict(padding="same", activation="elu", dtype=self.dtype_policy)
-    self.first = tf.keras.layers.Conv2D(self.filters, 3, **make)
-    self.blocks = [_Convolutions(self.filters * (k + 1), dtype=self.dtype_policy)
+    self.first = _convolution(self.filters, self.spectral, policy)
+    self.blocks = [_Convolutions(self.filters * (k + 1), self.spectral, dtype=policy)
                    for k in range(count)]
-    self.down = [tf.keras.layers.Conv2D(self.filters * (k + 2), 3, strides=2, **make)
+    self.down = [_convolution(self.filters * (k + 2), self.spectral, policy, strides=2)
                  for k in range(count - 1)]
     self.code = tf.keras.layers.Dense(self.hidden, dtype=self.dtype_policy)
 
-  def call(self, images, carry=None):
-    """The codes; carry in [0, 1] is of vanishing residuals, None is without."""
+  def call(self, images, carry=None, training=None):
+    """The codes; carry in [0, 1] is of vanishing residuals, None is without.
+
+    Training, which Keras passes on, renews the spectral norms.
+    """
+    del training
     x = self.first(tf.cast(images, self.compute_dtype))
     for k, block in enumerate(self.blocks):
       x = block(x, carry)
@@ -85,7 +103,7 @@ class Encoder(tf.keras.layers.Layer):
   def get_config(self):
     """The arguments of the constructor."""
     return {**super().get_config(), "size": self.size, "filters": self.filters,
-            "hidden": self.hidden}
+            "hidden": self.hidden, "spectral": self.spectral}
 
 
 @tf.keras.utils.register_keras_serializable(package="garden")
@@ -140,6 +158,7 @@ class BEGANAutoencoder(tf.keras.layers.Layer):
     hidden: h.
     skip: see `Decoder`.
     vanishing: steps over which vanishing residuals vanish; 0 is without them.
+    spectral: see `Encoder`.
     channels: c.
     **kwargs: of `tf.keras.layers.Layer`.
 
@@ -147,30 +166,32 @@ class BEGANAutoencoder(tf.keras.layers.Layer):
     realism = losses.reconstruction_error(images, BEGANAutoencoder(64)(images))
   """
 
-  def __init__(self, size, filters=64, hidden=64, skip=False, vanishing=0, channels=3, **kwargs):
+  def __init__(self, size, filters=64, hidden=64, skip=False, vanishing=0, spectral=False,
+               channels=3, **kwargs):
     super().__init__(**kwargs)
     if vanishing < 0:
       raise ValueError(f"vanishing is {vanishing}; it must be a number of steps, at least 0")
     self.size, self.filters, self.hidden = int(size), int(filters), int(hidden)
     self.skip, self.vanishing, self.channels = bool(skip), int(vanishing), int(channels)
-    self.encoder = Encoder(size, filters, hidden, dtype=self.dtype_policy)
+    self.spectral = bool(spectral)
+    self.encoder = Encoder(size, filters, hidden, spectral, dtype=self.dtype_policy)
     self.decoder = Decoder(size, filters, skip, channels, dtype=self.dtype_policy)
     self.carry = None
     if self.vanishing:
       self.carry = self.add_weight(name="carry", shape=[], initializer="ones", trainable=False,
                                    dtype="float32", aggregation=tf.VariableAggregation.MEAN)
 
-  def encode(self, images):
+  def encode(self, images, training=None):
     """The codes of images, `[N, h]`."""
-    return self.encoder(images, self.carry)
+    return self.encoder(images, self.carry, training=training)
 
   def decode(self, codes):
     """The images of codes, `[N, s, s, c]` float32."""
     return self.decoder(codes, self.carry)
 
-  def call(self, images):
+  def call(self, images, training=None):
     """The reconstructions."""
-    return self.decode(self.encode(images))
+    return self.decode(self.encode(images, training))
 
   def vanish(self, step):
     """Sets the carry of a step, 1 at the first and 0 from `vanishing` on."""
@@ -182,7 +203,7 @@ class BEGANAutoencoder(tf.keras.layers.Layer):
     """The arguments of the constructor."""
     return {**super().get_config(), "size": self.size, "filters": self.filters,
             "hidden": self.hidden, "skip": self.skip, "vanishing": self.vanishing,
-            "channels": self.channels}
+            "spectral": self.spectral, "channels": self.channels}
 
 
 @tf.keras.utils.register_keras_serializable(package="garden")

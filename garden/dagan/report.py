@@ -41,16 +41,15 @@ def sections(experiment, model):
 
 def recognition_table(right, probes):
   """Rank 1 of recognisers by what they were trained on."""
-  groups = ["all", *(f"{low}-{high}" for low, high in evaluation.YAWS)]
+  groups = [f"{low}-{high}" for low, high in evaluation.YAWS]
   rows = []
   for method, found in right.items():
-    values = {row["setting"]["yaw"]: row["value"]
-              for row in evaluation.recognition_rows({method: found}, probes.yaw)}
+    by_yaw = evaluation.rank_1_by_yaw(found, probes.yaw)
     spread = found.mean(axis=1).std(ddof=1) if len(found) > 1 else None
-    rows.append([figures.label(method), *(values.get(name) for name in groups), spread])
+    rows.append([figures.label(method), float(found.mean()), *map(by_yaw.get, groups), spread])
   return report.Table(
-      "Recognition", ["trained on", *("rank 1" if name == "all" else f"at {name}°"
-                                      for name in groups), "± of recognisers"], rows,
+      "Recognition",
+      ["trained on", "rank 1", *(f"at {name}°" for name in groups), "± of recognisers"], rows,
       f"Share of {len(probes)} true profiles of {len(np.unique(probes.identity))} people that a "
       "recogniser tells right which never saw a true profile of theirs, but for the row of true "
       "ones, the upper bound. ± is the standard deviation over recognisers of one run.")

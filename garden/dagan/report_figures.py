@@ -154,14 +154,13 @@ def recognition_figure(right, yaw):
     right: dict of `evaluation.recognition`.
     yaw: `[P]`, degrees.
   """
-  rows = evaluation.recognition_rows(right, yaw)
+  values = {method: evaluation.rank_1_by_yaw(found, yaw) for method, found in right.items()}
   figure = matplotlib.figure.Figure(figsize=(7.2, 0.5 * len(right) + 1.2), layout="constrained")
   ax = figure.subplots()
   groups = [f"{low}-{high}" for low, high in evaluation.YAWS]
   for number, (group, color) in enumerate(zip(groups, (_BLUE, _ORANGE))):
-    values = {row["method"]: row["value"] for row in rows if row["setting"]["yaw"] == group}
     place = np.arange(len(right)) + 0.36 * (number - 0.5)
-    ax.barh(place, [values.get(method, 0.0) for method in right], 0.34, color=color,
+    ax.barh(place, [values[method].get(group, 0.0) for method in right], 0.34, color=color,
             label=f"{group}°")
   for number, found in enumerate(right.values()):
     ax.scatter(found.mean(axis=1), np.full(len(found), number), s=9, color="#22262b", zorder=3)

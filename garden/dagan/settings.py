@@ -30,6 +30,8 @@ class Network:
     hidden: h, numbers of its code.
     skip: whether its decoder's coarsest map goes to every size.
     vanishing: steps over which vanishing residuals vanish; 0 is without them.
+    spectral: whether the encoder's convolutions are normalised by their spectral norm (Miyato et
+      al. 2018, TensorFlow Addons); on one replica alone.
     refiner: "residual" or "hourglass".
     refiner_filters: a number, or one a size for the hourglass.
     refiner_blocks: of the residual refiner.
@@ -41,6 +43,7 @@ class Network:
   hidden: int = 64
   skip: bool = False
   vanishing: int = 0
+  spectral: bool = False
   refiner: str = "hourglass"
   refiner_filters: int | Sequence[int] = (16, 32, 48)
   refiner_blocks: int = 10
@@ -114,6 +117,7 @@ class Recipe(BEGANRecipe):
     mask: where L_pp counts: "none" is everywhere; on the "head"; or on what the photograph shows of
       it ("visible") and on the background.
     warm_up: steps of D alone, on real images, before the first step of G.
+    history: refined images of earlier steps that are kept for D, see `history`; 0 for none.
   """
 
   identity_weight: float = 0.1
@@ -124,12 +128,14 @@ class Recipe(BEGANRecipe):
   identity_on: str = "both"
   mask: str = "none"
   warm_up: int = 0
+  history: int = 0
 
   def __post_init__(self):
     super().__post_init__()
     for name in ("identity_weight", "pixel_weight", "adversarial_weight"):
       checks.check_number(name, getattr(self, name))
-    checks.check_count("warm_up", self.warm_up, 0)
+    for name in ("warm_up", "history"):
+      checks.check_count(name, getattr(self, name), 0)
     for name, known in (("generator_form", losses.FORMS),
                         ("identity_form", losses.IDENTITY_FORMS), ("identity_on", IDENTITY_ON),
                         ("mask", MASKS)):

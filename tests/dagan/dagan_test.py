@@ -71,7 +71,8 @@ def test_the_generators_step_sends_nothing_into_the_discriminator():
   model = _model()
   batch = _tensors(_batch())
   with tf.GradientTape() as tape:
-    loss, _ = model.generator_losses(batch["simulated"])
+    loss, _ = model.generator_losses(
+        model.refiner(batch["simulated"]["image"]), batch["simulated"])
   gradients = tape.gradient(loss, model.refiner.trainable_variables)
   assert all(gradient is not None for gradient in gradients)
   before = _values(model.discriminator_variables)
@@ -119,7 +120,8 @@ def test_both_nets_lower_the_identity_loss():
   for weight in (0.0, 1.0):
     object.__setattr__(model.recipe, "identity_weight", weight)
     with tf.GradientTape(persistent=True) as tape:
-      generator, _ = model.generator_losses(batch["simulated"])
+      generator, _ = model.generator_losses(
+        model.refiner(batch["simulated"]["image"]), batch["simulated"])
       discriminator, _ = model.discriminator_losses(
           {**batch["real"], "identity": tf.fill([4], -1)},
           tf.stop_gradient(model.refiner(batch["simulated"]["image"])),
@@ -146,9 +148,10 @@ def test_pixels_outside_of_the_mask_are_free():
   model = _model(mask="head", identity_weight=0.0, pixel_weight=1.0)
   batch = _tensors(_batch())["simulated"]
   model.refiner.image.bias.assign([0.5, 0.25, 0.0])
-  _, values = model.generator_losses(batch)
+  _, values = model.generator_losses(model.refiner(batch["image"]), batch)
   assert float(values["pixel_loss"]) == pytest.approx(0.25, abs=1e-5)
-  _, values = model.generator_losses({**batch, "mask": tf.zeros_like(batch["mask"])})
+  _, values = model.generator_losses(model.refiner(batch["image"]), {
+      **batch, "mask": tf.zeros_like(batch["mask"])})
   assert float(values["pixel_loss"]) == 0.0
 
 
@@ -212,3 +215,25 @@ def test_two_replicas_make_the_step_of_one():
                   two.discriminator_variables + two.refiner.trainable_variables):
     np.testing.assert_allclose(a.numpy(), b.numpy(), atol=2e-4, err_msg=a.name)
   assert one.k_t.numpy() == pytest.approx(two.k_t.numpy(), rel=1e-4)
+
+
+def test_spectral_norms_are_one_after_training_steps():
+  network = settings.Network(size=16, filters=4, hidden=6, refiner_filters=(4, 6), spectral=True)
+  model = _model(network, learning_rate=1e-4)
+  batch = _tensors(_batch())
+  for _ in range(20):
+    model.train_step(batch)
+  for layer in model.autoencoder.encoder.down:
+    kernel = layer.w.numpy()
+    norm = np.linalg.svd(kernel.reshape(-1, kernel.shape[-1]), compute_uv=False)[0]
+    assert norm == pytest.approx(1.0, abs=0.1)
+
+
+def test_spectral_normalisation_on_several_replicas_is_refused():
+  strategy = tf.distribute.MirroredStrategy(
+      [device.name for device in tf.config.list_logical_devices("CPU")[:2]])
+  if strategy.num_replicas_in_sync < 2:
+    pytest.skip("one logical device")
+  network = settings.Network(size=16, filters=4, hidden=6, refiner_filters=(4, 6), spectral=True)
+  with strategy.scope(), pytest.raises(ValueError, match="works on one replica"):
+    dagan.DAGAN(network, settings.Recipe(), _K)
