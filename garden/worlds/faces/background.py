@@ -34,8 +34,7 @@ def fill(image, known):
   shares = _halved(weight[..., np.newaxis])
   coarse = np.divide(sums, shares, out=np.zeros_like(sums), where=shares > 0)
   coarse = fill(coarse, (shares[..., 0] > 0).astype(np.float64))
-  x, y = np.meshgrid((np.arange(width) + 0.5) / 2, (np.arange(height) + 0.5) / 2)
-  fine = rasterizer.fetch(coarse, np.stack([x, y], axis=-1))
+  fine = _doubled(_doubled(coarse, 0), 1)[:height, :width]
   return image * known[..., np.newaxis] + fine * (1.0 - known[..., np.newaxis])
 
 
@@ -72,13 +71,21 @@ def extended(image):
   known = np.pad(np.ones([height, width]), ends)[step // 2::step, step // 2::step]
   filled = ndimage.gaussian_filter(fill(small.astype(np.float64), known), (1.0, 1.0, 0.0))
   size = (height + 2 * down, width + 2 * across)
-  x, y = np.meshgrid(*((np.arange(side) + 0.5) / step for side in size[::-1]))
-  made = rasterizer.fetch(filled, np.stack([x, y], axis=-1))
+  made = rasterizer.sampled(np.round(filled).astype(np.uint8), np.eye(2) / step, (0.0, 0.0),
+                            size).copy()
   made[down:down + height, across:across + width] = image
-  return np.round(made).astype(np.uint8), np.array([across, down], np.float64)
+  return made, np.array([across, down], np.float64)
 
 
 def _halved(image):
   """Sums of 2 x 2 pixels."""
   height, width, channels = image.shape
   return image.reshape(height // 2, 2, width // 2, 2, channels).sum(axis=(1, 3))
+
+
+def _doubled(image, axis):
+  """Twice as long along an axis, bilinear."""
+  x = np.moveaxis(image, axis, 0)
+  before, after = np.concatenate([x[:1], x[:-1]]), np.concatenate([x[1:], x[-1:]])
+  both = np.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis=1)
+  return np.moveaxis(both.reshape(-1, *x.shape[1:]), 0, axis)

@@ -53,13 +53,11 @@ def frame(image, points, size, yaw):
   flat = (anchors @ mesh_lib.rotation(yaw, 0.0).T)[:, :2] * [1, -1]
   inner = np.array([not name.endswith(_OUTLINE) for name in names])
   turn, offset = _similarity(flat[inner], spots[inner])
-  steps = ((np.arange(size) + 0.5) / size - 0.5) * renderer.SPAN
-  wanted = np.stack(np.meshgrid(steps, steps), axis=-1) @ turn.T + offset
   image, border = background_lib.extended(image)
-  small, factor = portrait_lib.reduced(
-      image, np.linalg.norm(turn[:, 0]) * renderer.SPAN / size)
-  picture = rasterizer.fetch(small, (wanted + border) / factor)
-  return np.clip(np.round(picture), 0, 255).astype(np.uint8)
+  step = renderer.SPAN / size
+  small, factor = portrait_lib.reduced(image, np.linalg.norm(turn[:, 0]) * step)
+  corner = offset + border - 0.5 * renderer.SPAN * turn.sum(axis=1)
+  return rasterizer.sampled(small, turn * step / factor, corner / factor, (size, size))
 
 
 def side(points):

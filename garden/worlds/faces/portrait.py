@@ -131,9 +131,9 @@ class Portrait:
     told = raster.interpolate(triangles, np.column_stack([self.texture, self.seen]))
     behind = self.background(size) if background is None else np.broadcast_to(
         np.asarray(background, np.float64), (size, size, 3))
-    image = behind.repeat(samples, axis=0).repeat(samples, axis=1)
-    photograph, reduced = self._reduced(self.scale * renderer.SPAN / fine)
-    image[there] = rasterizer.fetch(photograph, told[there][:, :2] / reduced)
+    image = np.array(behind, np.float32).repeat(samples, axis=0).repeat(samples, axis=1)
+    photograph, factor = self._reduced(self.scale * renderer.SPAN / fine)
+    image[there] = rasterizer.fetch(photograph, told[there][:, :2] / factor)
     blocks = (size, samples, size, samples)
     image = image.reshape(*blocks, 3).mean(axis=(1, 3))
     mask, visible = (share.reshape(blocks).mean(axis=(1, 3)).astype(np.float32)
@@ -142,31 +142,27 @@ class Portrait:
 
   def background(self, size):
     """The photograph as the picture frames it, filled in where the head was: `[size, size, 3]`."""
-    filled, mask = self._behind
-    zoom = size / _SMALL
-    smooth = np.clip(ndimage.zoom(filled, (zoom, zoom, 1), order=1, grid_mode=True,
-                                  mode="nearest"), 0, 255)
-    cover = np.clip(ndimage.zoom(mask.astype(np.float64), zoom, order=1, grid_mode=True,
-                                 mode="nearest"), 0, 1)[..., np.newaxis]
-    photograph, reduced = self._reduced(self.scale * renderer.SPAN / size)
-    sharp = rasterizer.fetch(photograph, self._frame(size) / reduced)
-    return sharp + cover * (smooth - sharp)
+    smooth, cover = (np.asarray(PIL.Image.fromarray(picture).resize(
+        [size, size], PIL.Image.BILINEAR), np.float32) for picture in self._behind)
+    sharp = self._framed(size).astype(np.float32)
+    return sharp + cover[..., np.newaxis] / 255.0 * (smooth - sharp)
 
   @functools.cached_property
   def _behind(self):
-    """The filled background in a small picture, and where the head was."""
-    photograph, reduced = self._reduced(self.scale * renderer.SPAN / _SMALL)
-    frame = rasterizer.fetch(photograph, self._frame(_SMALL) / reduced)
+    """The filled background in a small picture, and where the head was, 255 there; uint8."""
+    frame = self._framed(_SMALL).astype(np.float64)
     turned = renderer.project(self.mesh.vertices @ self.turn.T, 0.0, 0.0, _SMALL)
     mask = rasterizer.rasterize(turned, self.mesh.triangles, (_SMALL, _SMALL)).mask
     mask = ndimage.binary_dilation(mask, iterations=3)
-    return background_lib.behind(frame, mask), mask
+    filled = np.clip(np.round(background_lib.behind(frame, mask)), 0, 255).astype(np.uint8)
+    return filled, 255 * mask.astype(np.uint8)
 
-  def _frame(self, size):
-    """Where in the photograph the pixels of a picture of the unturned camera lie."""
-    steps = ((np.arange(size) + 0.5) / size - 0.5) * renderer.SPAN * self.scale
-    x, y = np.meshgrid(steps, steps)
-    return self.offset + np.stack([x, y], axis=-1)
+  def _framed(self, size):
+    """The photograph as the unturned camera's picture frames it: `[size, size, 3]` uint8."""
+    side = renderer.SPAN * self.scale
+    photograph, factor = self._reduced(side / size)
+    return rasterizer.sampled(photograph, np.eye(2) * side / size / factor,
+                              (self.offset - 0.5 * side) / factor, (size, size))
 
   def _reduced(self, ratio):
     return reduced(self.image, ratio)

@@ -11,6 +11,7 @@ what is far isn't smaller, which fits heads seen from a few metres.
 import dataclasses
 
 import numpy as np
+import PIL.Image
 
 _EDGE = 1e-9  # of a weight; a pixel on the edge of two triangles belongs to both
 _FLAT = 1e-12  # pixels squared; triangles smaller than that show nothing
@@ -118,16 +119,49 @@ def fetch(image, spots):
     spots: `[..., 2]`, x and y in pixels, (.5, .5) the middle of the first.
 
   Returns:
-    `[..., 3]` float64.
+    `[..., 3]` float32.
   """
   height, width = image.shape[:2]
   x = np.clip(spots[..., 0] - 0.5, 0.0, width - 1.0)
   y = np.clip(spots[..., 1] - 0.5, 0.0, height - 1.0)
   left, top = x.astype(np.int64), y.astype(np.int64)
-  right, down = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
-  x, y = (x - left)[..., np.newaxis], (y - top)[..., np.newaxis]
-  return ((1 - y) * ((1 - x) * image[top, left] + x * image[top, right])
-          + y * ((1 - x) * image[down, left] + x * image[down, right]))
+  right = np.minimum(left + 1, width - 1) - left
+  down = (np.minimum(top + 1, height - 1) - top) * width
+  x, y = ((share - whole).astype(np.float32)[..., np.newaxis]
+          for share, whole in ((x, left), (y, top)))
+  # One index into rows of pixels is several times faster than two into the picture.
+  flat, here = image.reshape(height * width, -1), top * width + left
+  upper = (1 - x) * flat.take(here, axis=0) + x * flat.take(here + right, axis=0)
+  lower = (1 - x) * flat.take(here + down, axis=0) + x * flat.take(here + down + right, axis=0)
+  return upper + y * (lower - upper)
+
+
+def sampled(image, turn, offset, size):
+  """A picture on a grid of places, bilinear; outside the nearest colour. The fast way of `fetch`.
+
+  Args:
+    image: `[h, w]` or `[h, w, 3]` uint8.
+    turn: `[2, 2]`.
+    offset: `[2]`; pixel (x, y) of the result, (.5, .5) the first one, is `turn @ (x, y) + offset`.
+    size: (h, w) of the result.
+
+  Returns:
+    `[h, w]` or `[h, w, 3]` uint8.
+  """
+  turn, offset = np.asarray(turn, np.float64), np.asarray(offset, np.float64)
+  height, width = size
+  corners = np.array([[0, 0], [width, 0], [0, height], [width, height]]) @ turn.T + offset
+  # Pillow has black outside.
+  low = np.maximum(np.ceil(1.0 - corners.min(axis=0)), 0).astype(int)
+  high = np.maximum(np.ceil(corners.max(axis=0) + 1.0 - image.shape[1::-1]), 0).astype(int)
+  if low.any() or high.any():
+    image = np.pad(image, [(low[1], high[1]), (low[0], high[0])] + [(0, 0)] * (image.ndim - 2),
+                   mode="edge")
+    offset = offset + low
+  (a, b), (d, e) = turn
+  return np.asarray(PIL.Image.fromarray(image).transform(
+      (width, height), PIL.Image.AFFINE, (a, b, offset[0], d, e, offset[1]),
+      resample=PIL.Image.BILINEAR))
 
 
 def _cross(u, v):
