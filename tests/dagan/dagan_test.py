@@ -237,3 +237,18 @@ def test_spectral_normalisation_on_several_replicas_is_refused():
   network = settings.Network(size=16, filters=4, hidden=6, refiner_filters=(4, 6), spectral=True)
   with strategy.scope(), pytest.raises(ValueError, match="works on one replica"):
     dagan.DAGAN(network, settings.Recipe(), _K)
+
+
+def test_both_optimizers_scale_their_losses_in_half_precision():
+  tf.keras.mixed_precision.set_global_policy("mixed_float16")
+  try:
+    model = _model()
+    before = [_values(model.discriminator_variables), _values(model.refiner.trainable_variables)]
+    logs = model.train_step(_tensors(_batch()))
+  finally:
+    tf.keras.mixed_precision.set_global_policy("float32")
+  kinds = {type(optimizer) for optimizer in model.optimizers().values()}
+  assert kinds == {tf.keras.mixed_precision.LossScaleOptimizer}
+  assert np.isfinite(float(logs["generator_loss"]))
+  assert _moved(before[0], model.discriminator_variables)
+  assert _moved(before[1], model.refiner.trainable_variables)
