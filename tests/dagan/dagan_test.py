@@ -247,8 +247,28 @@ def test_both_optimizers_scale_their_losses_in_half_precision():
     logs = model.train_step(_tensors(_batch()))
   finally:
     tf.keras.mixed_precision.set_global_policy("float32")
-  kinds = {type(optimizer) for optimizer in model.optimizers().values()}
-  assert kinds == {tf.keras.mixed_precision.LossScaleOptimizer}
+  scaled = tf.keras.mixed_precision.LossScaleOptimizer
+  assert all(isinstance(optimizer, scaled) for optimizer in model.optimizers().values())
   assert np.isfinite(float(logs["generator_loss"]))
   assert _moved(before[0], model.discriminator_variables)
   assert _moved(before[1], model.refiner.trainable_variables)
+
+
+def test_a_resumed_run_takes_the_steps_of_the_unbroken_one(tmp_path):
+  recipe = dict(k_rate=0.1, k_start=0.5, stall_window=2, history=4)
+  unbroken, broken, resumed = (_model(**recipe) for _ in range(3))
+  batches = [_tensors(_batch(seed=k)) for k in range(5)]
+  for batch in batches:
+    unbroken.train_step(batch)
+  for batch in batches[:3]:
+    broken.train_step(batch)
+  for model in (broken, resumed):
+    model.optimizer.build(model.discriminator_variables)
+    model.generator_optimizer.build(model.refiner.trainable_variables)
+  path = tf.train.Checkpoint(model=broken).save(str(tmp_path / "c"))
+  tf.train.Checkpoint(model=resumed).restore(path).assert_existing_objects_matched()
+  for batch in batches[3:]:
+    resumed.train_step(batch)
+  assert float(resumed.k_t) == float(unbroken.k_t) != 0.5
+  for a, b in zip(unbroken.get_weights(), resumed.get_weights()):
+    np.testing.assert_array_equal(a, b)
