@@ -8,7 +8,6 @@ import numpy as np
 from garden.core import curves
 from garden.core import report as report_lib
 from garden.dagan import evaluation
-from garden.dagan import extractor
 from garden.dagan import metrics
 from garden.dagan import refining
 from garden.dagan import report
@@ -27,56 +26,15 @@ class Verification(refining.Refining):
   learns from real profiles of its people, recognisers see them only as the upper bound.
 
   Args:
-    faces: `cfp.source.CFP`.
-    **kwargs: of `refining.Refining`.
+    **kwargs: of `refining.Refining`; faces is a `cfp.source.CFP` or a `face_folder.source.Folder`.
   """
 
   title = "Faces in profile, photographed"
-
-  def __init__(self, faces, **kwargs):
-    super().__init__(**kwargs)
-    self.faces = faces
-    self._found = {}
-
-  @functools.cached_property
-  def train(self):
-    """The people to learn from."""
-    return self.faces.load("train")
-
-  @functools.cached_property
-  def heldout(self):
-    """The people to measure on."""
-    return self.faces.load("heldout")
 
   @functools.cached_property
   def pairs(self):
     """The pairs to be told."""
     return self.faces.pairs("FP")
-
-  @property
-  def n_identities(self):
-    """The training people."""
-    return int(self.train.identity.max()) + 1
-
-  @property
-  def real(self):
-    """Photographs from the side."""
-    return self.train.of("profile")
-
-  @property
-  def simulated(self):
-    """Photographs from the front, turned."""
-    return self.train.of("simulated")
-
-  @property
-  def unseen(self):
-    """Those of the people to measure on."""
-    return self.heldout.of("simulated")
-
-  @functools.cached_property
-  def extract(self):
-    """The function images uint8 -> features that distances are of."""
-    return extractor.of(self.judges, self.faces)
 
   def scores(self, model):
     """Method -> `[R, P]` cosines of the pairs; and `[R, P']`, whether profiles are recognised.
@@ -103,11 +61,6 @@ class Verification(refining.Refining):
                                      self.heldout.of("profile"))
           for method, images in zip(("raw", "refined"), self.profiles(model, unseen))}
     return self._found["quality"]
-
-  def along_training(self, model):
-    """What the album's images tell: dict of arrays of `evaluation.along_training`."""
-    return evaluation.along_training(model.album, model.training_log, self.extract,
-                                     self.heldout.of("profile"))
 
   def evaluate(self, model, data):
     """The protocol's figures, rank 1, distances to photographs from the side."""

@@ -7,7 +7,6 @@ import numpy as np
 
 from garden.dagan import data as data_lib
 from garden.dagan import evaluation
-from garden.dagan import extractor
 from garden.dagan import refining
 from garden.dagan import report
 
@@ -21,61 +20,20 @@ class Profiles(refining.Refining):
   before. Held-out people, of neither, tell how real refined images are.
 
   Args:
-    faces: `procedural_faces.source.Procedural`.
-    **kwargs: of `refining.Refining`.
+    **kwargs: of `refining.Refining`; faces is a `procedural_faces.source.Procedural`.
   """
 
   title = "Faces in profile, drawn"
-
-  def __init__(self, faces, **kwargs):
-    super().__init__(**kwargs)
-    self.faces = faces
-    self._found = {}
 
   @functools.cached_property
   def gallery(self):
     """The people to be recognised."""
     return self.faces.load("gallery")
 
-  @functools.cached_property
-  def train(self):
-    """The people to learn from."""
-    return self.faces.load("train")
-
-  @functools.cached_property
-  def heldout(self):
-    """The people to measure on."""
-    return self.faces.load("heldout")
-
-  @property
-  def n_identities(self):
-    """The training people."""
-    return int(self.train.identity.max()) + 1
-
-  @property
-  def real(self):
-    """True profiles of the training people."""
-    return self.train.of("profile")
-
-  @property
-  def simulated(self):
-    """Their frontal images, turned."""
-    return self.train.of("simulated")
-
   @property
   def new(self):
     """The gallery's frontal images, turned."""
     return self.gallery.of("simulated")
-
-  @property
-  def unseen(self):
-    """Held-out people's frontal images, turned."""
-    return self.heldout.of("simulated")
-
-  @functools.cached_property
-  def extract(self):
-    """The function images uint8 -> features that distances are of."""
-    return extractor.of(self.judges, self.faces)
 
   def recognition(self, model):
     """`evaluation.recognition` of the judges' methods on the gallery; kept."""
@@ -100,13 +58,6 @@ class Profiles(refining.Refining):
                                          true)
       self._found["quality"] = found
     return self._found["quality"]
-
-  def along_training(self, model):
-    """What the album's images tell: dict of arrays of `evaluation.along_training`."""
-    if "along" not in self._found:
-      self._found["along"] = evaluation.along_training(
-          model.album, model.training_log, self.extract, self.heldout.of("profile"))
-    return self._found["along"]
 
   def evaluate(self, model, data):
     """Rank 1 by yaw, distances to true profiles, identity; and M beside FID along training."""

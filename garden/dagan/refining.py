@@ -1,5 +1,7 @@
 """What experiments with a refiner have in common, whatever faces it is trained on."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -7,15 +9,18 @@ from garden.core import checks
 from garden.core import experiment as experiment_lib
 from garden.dagan import data as data_lib
 from garden.dagan import evaluation
+from garden.dagan import extractor
 from garden.dagan import serving
 from garden.dagan.dagan import DAGAN
 from garden.datasets import order
 
 
 class Refining(experiment_lib.Experiment):
-  """A DA-GAN to train. A subclass says on what: `real`, `simulated`, `new` and `unseen`.
+  """A DA-GAN to train. A subclass says what it is worth, and on whose faces it learns beside.
 
   Args:
+    faces: a source of people, `load("train")` and `load("heldout")` of it `faces.FaceSet`s with
+      the kinds "profile" and "simulated", and `folder`.
     network: the `settings.Network`.
     recipe: the `settings.Recipe`.
     judges: the `settings.Judges`.
@@ -27,28 +32,37 @@ class Refining(experiment_lib.Experiment):
 
   room = "dagan"
 
-  def __init__(self, network, recipe, judges, steps=3000, batch_size=16, shown=100, seed=0):
+  def __init__(self, faces, network, recipe, judges, steps=3000, batch_size=16, shown=100, seed=0):
     for name, value in (("steps", steps), ("shown", shown)):
       checks.check_count(name, value, 1)
-    self.network, self.recipe, self.judges = network, recipe, judges
+    self.faces, self.network, self.recipe, self.judges = faces, network, recipe, judges
     self.steps, self.batch_size, self.shown, self.seed = steps, batch_size, shown, seed
+    self._found = {}  # what was measured, until `evaluate` or `figures` are called again
 
-  # What it is trained on: `faces.FaceSet`s.
+  @functools.cached_property
+  def train(self):
+    """The people to learn from: `faces.FaceSet`."""
+    return self.faces.load("train")
+
+  @functools.cached_property
+  def heldout(self):
+    """The people to measure on: `faces.FaceSet`."""
+    return self.faces.load("heldout")
 
   @property
   def n_identities(self):
-    """K, the people that the identity agent tells apart."""
-    raise NotImplementedError
+    """K, the people that the identity agent tells apart: those to learn from."""
+    return int(self.train.identity.max()) + 1
 
   @property
   def real(self):
-    """Real profiles, labelled 0 .. K - 1."""
-    raise NotImplementedError
+    """True profiles, labelled 0 .. K - 1."""
+    return self.train.of("profile")
 
   @property
   def simulated(self):
     """Simulated profiles of the same people."""
-    raise NotImplementedError
+    return self.train.of("simulated")
 
   @property
   def new(self):
@@ -57,8 +71,20 @@ class Refining(experiment_lib.Experiment):
 
   @property
   def unseen(self):
-    """Simulated profiles that training doesn't see."""
-    raise NotImplementedError
+    """Simulated profiles of people whom training doesn't see."""
+    return self.heldout.of("simulated")
+
+  @functools.cached_property
+  def extract(self):
+    """The function images uint8 -> features that distances are of."""
+    return extractor.of(self.judges, self.faces)
+
+  def along_training(self, model):
+    """What the album's images tell: dict of arrays of `evaluation.along_training`; kept."""
+    if "along" not in self._found:
+      self._found["along"] = evaluation.along_training(
+          model.album, model.training_log, self.extract, self.heldout.of("profile"))
+    return self._found["along"]
 
   def build_model(self):
     """The `DAGAN`, compiled and built."""
