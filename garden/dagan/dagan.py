@@ -11,6 +11,7 @@ there is one refined one.
 
 import tensorflow as tf
 
+from garden.dagan import augment
 from garden.dagan import balance
 from garden.dagan import history
 from garden.dagan import losses
@@ -68,6 +69,15 @@ class DAGAN(balance.Balanced):
     return (losses.reconstruction_error(images, self.autoencoder.decode(codes)),
             self.agent(tf.cast(codes, tf.float32)))
 
+  def augmented(self, images, number):
+    """Images as D sees them in training; draws of a step differ by `number`, and by replica."""
+    context = tf.distribute.get_replica_context()
+    replica = context.replica_id_in_sync_group if context is not None else 0
+    seed = self.step_seed()
+    for part in (replica, number):
+      seed = tf.random.experimental.stateless_fold_in(seed, part)
+    return augment.noisy(augment.moved(images, seed, self.recipe.shift), seed, self.recipe.noise)
+
   @property
   def discriminator_variables(self):
     """D's variables that learn."""
@@ -110,7 +120,7 @@ class DAGAN(balance.Balanced):
   def _warm_up(self, real):
     """A step of D alone, on real images."""
     with tf.GradientTape() as tape:
-      errors, logits = self.discriminate(real["image"], training=True)
+      errors, logits = self.discriminate(self.augmented(real["image"], 0), training=True)
       identity = losses.identity_loss(logits, real["identity"], self.recipe.identity_form)
       error = tf.reduce_mean(errors)
       loss = error + self.recipe.identity_weight * identity
@@ -141,8 +151,8 @@ class DAGAN(balance.Balanced):
       refined_identity: `[M]` int.
     """
     recipe, n = self.recipe, tf.shape(real["image"])[0]
-    errors, logits = self.discriminate(tf.concat([real["image"], refined], axis=0),
-                                       training=True)
+    both = self.augmented(tf.concat([real["image"], refined], axis=0), 0)
+    errors, logits = self.discriminate(both, training=True)
     adversarial = self.adversarial_loss(errors[:n], errors[n:])
     identity = losses.identity_loss(logits[:n], real["identity"], recipe.identity_form)
     loss = adversarial + recipe.identity_weight * identity
@@ -161,7 +171,7 @@ class DAGAN(balance.Balanced):
       simulated: dict of `image`, `identity`, `mask` and `visible`.
     """
     recipe = self.recipe
-    errors, logits = self.discriminate(refined)
+    errors, logits = self.discriminate(self.augmented(refined, 1))
     identity = losses.identity_loss(logits, simulated["identity"], recipe.identity_form)
     pixel = losses.pixel_loss(refined, simulated["image"], _pixel_mask(recipe.mask, simulated))
     adversarial = losses.generator_loss(errors, self.k_t, recipe.generator_form)

@@ -118,6 +118,8 @@ class Recipe(BEGANRecipe):
       it ("visible") and on the background.
     warm_up: steps of D alone, on real images, before the first step of G.
     history: refined images of earlier steps that are kept for D, see `history`; 0 for none.
+    shift: pixels that images are moved by at most before D sees them, see `augment`.
+    noise: standard deviation of what is added to them.
   """
 
   identity_weight: float = 0.1
@@ -129,12 +131,14 @@ class Recipe(BEGANRecipe):
   mask: str = "none"
   warm_up: int = 0
   history: int = 0
+  shift: int = 0
+  noise: float = 0.0
 
   def __post_init__(self):
     super().__post_init__()
-    for name in ("identity_weight", "pixel_weight", "adversarial_weight"):
+    for name in ("identity_weight", "pixel_weight", "adversarial_weight", "noise"):
       checks.check_number(name, getattr(self, name))
-    for name in ("warm_up", "history"):
+    for name in ("warm_up", "history", "shift"):
       checks.check_count(name, getattr(self, name), 0)
     for name, known in (("generator_form", losses.FORMS),
                         ("identity_form", losses.IDENTITY_FORMS), ("identity_on", IDENTITY_ON),

@@ -1,0 +1,40 @@
+"""What D sees is moved and noisy, in the losses of both D and G (Zhao et al. 2020).
+
+The same for real and refined images, and with gradients through it: D can't learn its real images
+by heart, and G can't reach D, or the identity agent, by patterns of single pixels.
+"""
+
+import tensorflow as tf
+
+
+def moved(images, seed, shift):
+  """Images moved by up to so many pixels along each axis, their edges repeated.
+
+  Args:
+    images: `[N, h, w, c]`.
+    seed: `[2]` int.
+    shift: pixels, 0 for none.
+
+  Returns:
+    `[N, h, w, c]`.
+
+  Example:
+    images = noisy(moved(images, seed, 2), seed, 0.1)
+  """
+  if not shift:
+    return images
+  n, height, width = tf.shape(images)[0], tf.shape(images)[1], tf.shape(images)[2]
+  by = tf.random.stateless_uniform([n, 2, 1], seed, -shift, shift + 1, tf.int32)
+  rows = tf.clip_by_value(by[:, 0] + tf.range(height), 0, height - 1)
+  columns = tf.clip_by_value(by[:, 1] + tf.range(width), 0, width - 1)
+  images = tf.gather(images, rows, axis=1, batch_dims=1)
+  # Columns are gathered as rows: a gather along the second axis of a batch is the fast one.
+  images = tf.gather(tf.transpose(images, [0, 2, 1, 3]), columns, axis=1, batch_dims=1)
+  return tf.transpose(images, [0, 2, 1, 3])
+
+
+def noisy(images, seed, noise):
+  """Images with Gaussian noise; 0 for none."""
+  if not noise:
+    return images
+  return images + noise * tf.random.stateless_normal(tf.shape(images), seed)
