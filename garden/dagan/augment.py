@@ -1,7 +1,8 @@
 """What D sees is moved and noisy, in the losses of both D and G (Zhao et al. 2020).
 
 The same for real and refined images, and with gradients through it: D can't learn its real images
-by heart, and G can't reach D, or the identity agent, by patterns of single pixels.
+by heart, and G can't reach D, or the identity agent, by patterns of single pixels. What D is to
+reconstruct is the image without the noise.
 """
 
 import tensorflow as tf

@@ -63,20 +63,34 @@ class DAGAN(balance.Balanced):
     del training
     return self.refiner(images)
 
-  def discriminate(self, images, training=False):
-    """D: `(errors [N], logits [N, K])` of images; training is for spectral normalisation."""
+  def discriminate(self, images, wanted=None, training=False):
+    """D: `(errors [N], logits [N, K])` of images.
+
+    Args:
+      images: `[N, s, s, 3]`.
+      wanted: what its reconstructions are compared with; the images themselves if it is None.
+      training: whether spectral norms are renewed.
+    """
     codes = self.autoencoder.encode(images, training)
-    return (losses.reconstruction_error(images, self.autoencoder.decode(codes)),
+    wanted = images if wanted is None else wanted
+    return (losses.reconstruction_error(wanted, self.autoencoder.decode(codes)),
             self.agent(tf.cast(codes, tf.float32)))
 
-  def augmented(self, images, number):
-    """Images as D sees them in training; draws of a step differ by `number`, and by replica."""
+  def judged(self, images, number):
+    """`discriminate` as training has it: images are moved, and D doesn't see them clean.
+
+    Args:
+      images: `[N, s, s, 3]`.
+      number: draws of a step differ by it: 0 in D's loss, 1 in G's.
+    """
     context = tf.distribute.get_replica_context()
     replica = context.replica_id_in_sync_group if context is not None else 0
     seed = self.step_seed()
     for part in (replica, number):
       seed = tf.random.experimental.stateless_fold_in(seed, part)
-    return augment.noisy(augment.moved(images, seed, self.recipe.shift), seed, self.recipe.noise)
+    moved = augment.moved(images, seed, self.recipe.shift)
+    seen = augment.noisy(moved, seed, self.recipe.noise)
+    return self.discriminate(seen, moved, training=number == 0)
 
   @property
   def discriminator_variables(self):
@@ -120,7 +134,7 @@ class DAGAN(balance.Balanced):
   def _warm_up(self, real):
     """A step of D alone, on real images."""
     with tf.GradientTape() as tape:
-      errors, logits = self.discriminate(self.augmented(real["image"], 0), training=True)
+      errors, logits = self.judged(real["image"], 0)
       identity = losses.identity_loss(logits, real["identity"], self.recipe.identity_form)
       error = tf.reduce_mean(errors)
       loss = error + self.recipe.identity_weight * identity
@@ -151,8 +165,7 @@ class DAGAN(balance.Balanced):
       refined_identity: `[M]` int.
     """
     recipe, n = self.recipe, tf.shape(real["image"])[0]
-    both = self.augmented(tf.concat([real["image"], refined], axis=0), 0)
-    errors, logits = self.discriminate(both, training=True)
+    errors, logits = self.judged(tf.concat([real["image"], refined], axis=0), 0)
     adversarial = self.adversarial_loss(errors[:n], errors[n:])
     identity = losses.identity_loss(logits[:n], real["identity"], recipe.identity_form)
     loss = adversarial + recipe.identity_weight * identity
@@ -171,7 +184,7 @@ class DAGAN(balance.Balanced):
       simulated: dict of `image`, `identity`, `mask` and `visible`.
     """
     recipe = self.recipe
-    errors, logits = self.discriminate(self.augmented(refined, 1))
+    errors, logits = self.judged(refined, 1)
     identity = losses.identity_loss(logits, simulated["identity"], recipe.identity_form)
     pixel = losses.pixel_loss(refined, simulated["image"], _pixel_mask(recipe.mask, simulated))
     adversarial = losses.generator_loss(errors, self.k_t, recipe.generator_form)

@@ -119,7 +119,7 @@ class Recipe(BEGANRecipe):
     warm_up: steps of D alone, on real images, before the first step of G.
     history: refined images of earlier steps that are kept for D, see `history`; 0 for none.
     shift: pixels that images are moved by at most before D sees them, see `augment`.
-    noise: standard deviation of what is added to them.
+    noise: standard deviation of what is added to them; D is to reconstruct them without it.
   """
 
   identity_weight: float = 0.1
