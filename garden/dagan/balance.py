@@ -50,8 +50,9 @@ class Balanced(model_lib.GardenModel):
     """Keras's `compile` with one Adam for D and one for G."""
     recipe = self.recipe
     first, second = (tf.keras.optimizers.Adam(
-        schedule.Rate(recipe.learning_rate, steps, recipe.tail, self.stalls.factor),
-        beta_1=recipe.beta_1) for steps in (self.steps + self.before, self.steps))
+        schedule.Rate(share * recipe.learning_rate, steps, recipe.tail, self.stalls.factor),
+        beta_1=recipe.beta_1) for share, steps in ((1.0, self.steps + self.before),
+                                                   (recipe.generator_rate, self.steps)))
     super().compile(optimizer=first, **kwargs)
     self.generator_optimizer = self.add_optimizer(second)
 

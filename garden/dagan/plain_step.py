@@ -21,7 +21,8 @@ def step(refiner, autoencoder, agent, recipe):
   Returns:
     A function: batch, see `data.batches` -> G's loss, a scalar.
   """
-  first, second = (tf.keras.optimizers.Adam(recipe.learning_rate, recipe.beta_1) for _ in range(2))
+  first, second = (tf.keras.optimizers.Adam(share * recipe.learning_rate, recipe.beta_1)
+                   for share in (1.0, recipe.generator_rate))
   judges = autoencoder.trainable_variables + agent.trainable_variables
   first.build(judges)
   second.build(refiner.trainable_variables)

@@ -68,7 +68,8 @@ class BEGANRecipe:
     k_rate: a.
     k_start: k at the first step, in [0, 1].
     margin: how many times the real images' error made ones count at most for D; 0 is no cap.
-    learning_rate: of Adam, for both.
+    learning_rate: of Adam, for D, and for G but for `generator_rate`.
+    generator_rate: of G, in shares of `learning_rate`.
     beta_1: of Adam.
     tail: share of the steps at the end in which the rate falls in a line to a tenth.
     stall_window: steps over which M is averaged; a mean that isn't lower than the least so far
@@ -82,6 +83,7 @@ class BEGANRecipe:
   k_start: float = 0.0
   margin: float = 0.0
   learning_rate: float = 1e-4
+  generator_rate: float = 1.0
   beta_1: float = 0.5
   tail: float = 0.0
   stall_window: int = 0
@@ -94,7 +96,8 @@ class BEGANRecipe:
       checks.check_number(name, getattr(self, name), most=1)
     for name in ("gamma", "stall_floor"):
       checks.check_positive(name, getattr(self, name), most=1)
-    checks.check_positive("learning_rate", self.learning_rate)
+    for name in ("learning_rate", "generator_rate"):
+      checks.check_positive(name, getattr(self, name))
     checks.check_count("stall_window", self.stall_window, 0)
     _check_choice("balance", self.balance, BALANCES)
 
