@@ -14,6 +14,7 @@ from garden.dagan import data
 from garden.dagan import recogniser
 
 _SEED = 0
+_SCALE = 100.0  # its features are short, for only their direction is learnt: FID in whole numbers
 
 
 def of(judges, faces):
@@ -29,7 +30,7 @@ def of(judges, faces):
   name = f"extractor_{judges.epochs}_{judges.examples}.keras"
   net = fixed(os.path.join(faces.folder, name),
               lambda: faces.load("train").of("frontal", "profile"), judges.epochs, judges.examples)
-  return lambda images: recogniser.features(net, images)
+  return lambda images: _SCALE * recogniser.features(net, images)
 
 
 def fixed(path, train, epochs=40, examples=18_000):
