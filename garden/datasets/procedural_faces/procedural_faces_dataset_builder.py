@@ -96,7 +96,7 @@ _GROUPS = {"gallery": Group(people=30, frontal=3, near=3, profile=12, probe=16, 
            "heldout": Group(people=100, frontal=3, profile=12, probe=6, simulated=6, truth=True)}
 _SOME = {"gallery": Group(people=10, frontal=2, near=1, profile=4, probe=6, simulated=4),
          "train": Group(people=40, frontal=1, profile=8, simulated=4),
-         "heldout": Group(people=12, frontal=1, profile=4, probe=2, simulated=4, truth=True)}
+         "heldout": Group(people=16, frontal=1, profile=8, probe=4, simulated=4, truth=True)}
 _FEW = {"gallery": Group(people=4, frontal=2, near=1, profile=2, probe=4, simulated=4),
         "train": Group(people=8, frontal=1, profile=4, simulated=4),
         "heldout": Group(people=4, frontal=1, profile=2, probe=2, simulated=2, truth=True)}
