@@ -102,7 +102,7 @@ def test_every_program_has_a_console_script(wheel, metadata):
   scripts.read_string(text)
   programs = {path.removesuffix(".py") for path in _tree("tools", "*.py")} - {"__init__"}
   assert dict(scripts["console_scripts"]) == {
-    f"garden-{name}": f"garden.tools.{name}:main" for name in programs
+    f"garden-{name.replace('_', '-')}": f"garden.tools.{name}:main" for name in programs
   }
 
 

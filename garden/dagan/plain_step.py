@@ -6,6 +6,7 @@ a schedule.
 
 import tensorflow as tf
 
+from garden.dagan import augment
 from garden.dagan import losses
 
 
@@ -27,24 +28,29 @@ def step(refiner, autoencoder, agent, recipe):
   first.build(judges)
   second.build(refiner.trainable_variables)
 
-  def judge(images):
-    codes = autoencoder.encode(images)
+  count = tf.Variable(0)
+
+  def judge(images, number):
+    seed = tf.stack([count, number])
+    images = augment.moved(images, seed, recipe.shift)
+    codes = autoencoder.encode(augment.noisy(images, seed, recipe.noise))
     return losses.reconstruction_error(images, autoencoder.decode(codes)), agent(codes)
 
   @tf.function
   def run(batch):
+    count.assign_add(1)
     real, simulated = batch["real"], batch["simulated"]
     made = refiner(simulated["image"])
     n = tf.shape(real["image"])[0]
     with tf.GradientTape() as tape:
-      errors, logits = judge(tf.concat([real["image"], made], axis=0))
+      errors, logits = judge(tf.concat([real["image"], made], axis=0), 0)
       cap = recipe.margin * tf.reduce_mean(errors[:n])
       loss = losses.discriminator_loss(errors[:n], errors[n:], recipe.k_start, cap)
       loss += recipe.identity_weight * losses.identity_loss(logits[:n], real["identity"])
     first.apply_gradients(zip(tape.gradient(loss, judges), judges))
     with tf.GradientTape() as tape:
       made = refiner(simulated["image"])
-      errors, logits = judge(made)
+      errors, logits = judge(made, 1)
       pixels = losses.pixel_loss(made, simulated["image"],
                                  simulated["visible"] + 1.0 - simulated["mask"])
       loss = (tf.reduce_mean(errors) + recipe.pixel_weight * pixels

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from garden.core import strategies
 from garden.dagan import dagan
 from garden.dagan import history
 from garden.dagan import settings
@@ -67,3 +68,22 @@ def test_a_model_with_a_history_trains_and_keeps_it(tmp_path):
 def test_a_bad_capacity_is_refused():
   with pytest.raises(ValueError, match="history is -1"):
     settings.Recipe(history=-1)
+
+
+def test_two_replicas_share_one_store():
+  strategy = strategies.get("mirrored")
+  assert strategy.num_replicas_in_sync == 2
+  with strategy.scope():
+    store = history.History(4, 2)
+
+  @tf.function
+  def run(images, labels, seed):
+    strategy.run(store.mix, args=(images, labels, seed))
+
+  for first in (0, 10):
+    whole = _batch(first, 4)
+    images, labels = (strategy.experimental_distribute_values_from_function(
+        lambda context, value=value: value[2 * context.replica_id_in_sync_group:][:2])
+        for value in whole)
+    run(images, labels, tf.constant([0, first]))
+  assert _numbers(store.images) == store.labels.numpy().tolist() == [0, 2, 10, 12]
