@@ -173,3 +173,31 @@ def towers():
 def test_towers():
   """24 other towers, of seed 2."""
   return _make_towers(24, seed=2)
+
+
+@pytest.fixture(scope="session")
+def measured_run(tmp_path_factory):
+  """Trains and measures a config: `measured_run("vda/tiny.gin")` -> run, folder, rows, model.
+
+  Once a config and session: read what it returns.
+  """
+  import functools
+
+  from garden.core import config
+  from garden.core import evaluate
+  from garden.core import run as run_lib
+  from garden.core import train
+
+  @functools.cache
+  def made(gin_file):
+    folder = tmp_path_factory.mktemp(gin_file.split("/")[0]) / "run"
+    text = config.load([gin_file])
+    run = run_lib.Run()
+    train.train(run, str(folder), text)
+    loaded, load = [], evaluate.load
+    with pytest.MonkeyPatch.context() as patch:
+      # The very model that was measured: its graphs are traced, which takes longer than all else.
+      patch.setattr(evaluate, "load", lambda *args: loaded.append(load(*args)) or loaded[-1])
+      rows = evaluate.evaluate(run, str(folder))
+    return run, folder, rows, loaded[0][0]
+  return made

@@ -4,6 +4,7 @@ import matplotlib.figure
 import matplotlib.ticker
 import numpy as np
 
+from garden.core import axes as axes_lib
 from garden.core import report
 
 _NOT_CURVES = {"stage", "step", "total_steps", "epoch", "seconds", "time", "lr"}
@@ -56,8 +57,7 @@ def figure(training_log):
       ax.legend(frameon=False, fontsize=7)
     ax.set_title(key.replace("_", " "), fontsize=9)
     ax.tick_params(labelsize=7)
-    for side in ("top", "right"):
-      ax.spines[side].set_visible(False)
+    axes_lib.plain(ax)
   for ax in axes[len(panels):]:
     ax.set_visible(False)
   for ax in axes[max(0, len(panels) - columns):len(panels)]:

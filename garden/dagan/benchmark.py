@@ -78,7 +78,7 @@ def turn_benchmark(size=224, faces=10):
 
 @gin.register(module="dagan")
 def landmark_benchmark(size=224, faces=10):
-  """A photograph to its 468 points, and without looking for the face again.
+  """A photograph `[size, size, 3]` to its 468 points, on both sides the same.
 
   Args:
     size: side of the photographs in pixels.

@@ -76,7 +76,7 @@ def verification(net, faces, pairs):
   Args:
     net: `Recogniser`.
     faces: `FaceSet` with all images of the pairs.
-    pairs: `cfp.protocol.Pairs`.
+    pairs: `faces.Pairs`.
   """
   # Mirrored too: a recogniser needn't know that this is the same person.
   features = recogniser.features(net, faces.image) + recogniser.features(

@@ -3,6 +3,7 @@
 import matplotlib.figure
 import numpy as np
 
+from garden.core import axes as axes_lib
 from garden.core import report
 from garden.dagan import evaluation
 
@@ -20,21 +21,9 @@ def label(method):
   return _LABELS[method]
 
 
-def _bare(ax):
-  ax.set_xticks([])
-  ax.set_yticks([])
-  for side in ax.spines.values():
-    side.set_visible(False)
-
-
-def _plain(ax):
-  for side in ("top", "right"):
-    ax.spines[side].set_visible(False)
-
-
 def _show(ax, image):
   ax.imshow(image, interpolation="nearest" if len(image) > 96 else "bicubic")
-  _bare(ax)
+  axes_lib.bare(ax)
 
 
 def _grid(rows, titles, columns=(), cell=1.15):
@@ -46,7 +35,7 @@ def _grid(rows, titles, columns=(), cell=1.15):
   axes = figure.subplots(len(rows), max(len(row) for row in rows), squeeze=False)
   for line, row, title in zip(axes, rows, titles):
     for ax in line[len(row):]:
-      _bare(ax)
+      axes_lib.bare(ax)
     for ax, image in zip(line, row):
       _show(ax, image)
     line[0].set_ylabel(title, fontsize=8, rotation=0, ha="right", va="center")
@@ -123,7 +112,7 @@ def along_figure(along, before, album, kept):
   for step, x, y in zip(along["step"], along["convergence"], along["fid"]):
     other.annotate(str(step), (x, y), fontsize=6, xytext=(3, 3), textcoords="offset points")
   other.set(xlabel="convergence measure M", ylabel="FID")
-  _plain(other)
+  axes_lib.plain(other)
   correlation = (f"Spearman's rank correlation of M and FID is {along['correlation']:.2f}."
                  if np.isfinite(along["correlation"]) else "")
   return report.Figure(
@@ -141,7 +130,7 @@ def features_figure(points, kinds):
     ax.scatter(*points[chosen].T, s=10, color=color, marker=marker, alpha=0.6, linewidths=0.8,
                label=label(kind))
   ax.legend(frameon=False, fontsize=8, markerscale=1.6)
-  _bare(ax)
+  axes_lib.bare(ax)
   return report.Figure("Features of real and refined faces", figure,
                        "t-SNE of the extractor's features of profiles of held-out people: refined "
                        "ones should lie where true ones do.")
@@ -169,7 +158,7 @@ def recognition_figure(right, yaw):
   ax.set_xlabel("rank 1 on true profiles")
   ax.set_xlim(0, 1)
   ax.legend(frameon=False, fontsize=8)
-  _plain(ax)
+  axes_lib.plain(ax)
   return report.Figure("Recognition by yaw", figure,
                        "By what recognisers saw beside frontal images; a point is one recogniser, "
                        "of all yaws.")
@@ -186,7 +175,7 @@ def roc_figure(curves):
   ax.set(xscale="log", xlim=(1e-2, 1), ylim=(0, 1), xlabel="false acceptance",
          ylabel="true acceptance")
   ax.legend(frameon=False, fontsize=8)
-  _plain(ax)
+  axes_lib.plain(ax)
   return report.Figure("True against false acceptance", figure,
                        "Of pairs of a frontal photograph and one in profile, by what the "
                        "recognisers were trained on; the mean of their cosines.")

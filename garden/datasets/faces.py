@@ -48,6 +48,27 @@ class FaceSet:
     return self.take(np.isin(self.kind, kinds))
 
 
+@dataclasses.dataclass(frozen=True)
+class Pairs:
+  """P pairs.
+
+  Attributes:
+    first: `[P, 2]` int64, person and number of the image, both from 0.
+    second: `[P, 2]` int64, the same of the other image.
+    same: `[P]` bool, whether they are of one person.
+    fold: `[P]` int64, of the protocol.
+    kinds: the kinds of image of the two sides.
+  """
+  first: np.ndarray
+  second: np.ndarray
+  same: np.ndarray
+  fold: np.ndarray
+  kinds: tuple = ("frontal", "profile")
+
+  def __len__(self):
+    return len(self.same)
+
+
 def numbered(identity, kind):
   """The number of each image among those of its kind of its person, in their order: `[N]` int64."""
   counts, found = {}, []

@@ -5,6 +5,7 @@ import matplotlib.figure
 import numpy as np
 import tensorflow as tf
 
+from garden.core import axes as axes_lib
 from garden.core import report
 from garden.datasets import order
 from garden.datasets.block_towers import arrays
@@ -90,13 +91,6 @@ def _verdict(ax, probability, fall):
                 va="center", fontsize=8, color=_GREEN if right else _ACCENT)
 
 
-def _bare(ax):
-  ax.set_xticks([])
-  ax.set_yticks([])
-  for side in ax.spines.values():
-    side.set_visible(False)
-
-
 def strip_figure(images, masks, predicted, probability, fall):
   """Film strips: the input, true and predicted masks at each time, a line a tower.
 
@@ -121,7 +115,7 @@ def strip_figure(images, masks, predicted, probability, fall):
         axes[row, column].imshow(classes[row, ..., t], cmap=_PALETTE, vmin=0,
                                  vmax=_PALETTE.N - 1, interpolation="nearest")
   for ax in axes.flat:
-    _bare(ax)
+    axes_lib.bare(ax)
   axes[0, 0].set_title("input", fontsize=8)
   for t in range(times):
     axes[0, 1 + t].set_title(f"true {arrays.TIMES[t]:g} s", fontsize=8)
@@ -150,7 +144,7 @@ def towers_figure(images, outputs, fall):
   axes = figure.subplots(lines, columns, squeeze=False)
   side = images.shape[1]
   for ax in axes.flat:
-    _bare(ax)
+    axes_lib.bare(ax)
   for i, ax in zip(range(n), axes.flat):
     ax.imshow(images[i])
     boxes = outputs["boxes"][i] * side
@@ -188,7 +182,7 @@ def photos_figure(photos, probability, most=16):
   figure = matplotlib.figure.Figure(figsize=(9.6, 1.5 * lines), layout="constrained")
   axes = figure.subplots(lines, columns, squeeze=False)
   for ax in axes.flat:
-    _bare(ax)
+    axes_lib.bare(ax)
   for i, ax in zip(shown, axes.flat):
     told, fall = probability[i], photos.fall[i]
     ax.imshow(photos.images[i])
@@ -305,7 +299,7 @@ def occlusion_figure(images, probability_of):
     axes[1, i].imshow(found, cmap="inferno", alpha=0.65)
     axes[1, i].set_title(f"most {found.max():.2f}", fontsize=8)
   for ax in axes.flat:
-    _bare(ax)
+    axes_lib.bare(ax)
   return report.Figure("Where the network looks", figure, (
       f"A grey square of {patch} pixels moves over the image: bright where hiding that part "
       "changes the probability of falling, on a scale of each image's own (its greatest change "

@@ -4,6 +4,7 @@ import matplotlib.figure
 import numpy as np
 import tensorflow as tf
 
+from garden.core import axes as axes_lib
 from garden.core import report
 from garden.vda import billiards
 from garden.worlds.billiards import renderer
@@ -94,8 +95,7 @@ def error_figure(errors, straight, seconds):
     ax.set_xlabel("seconds after the last seen frame")
     ax.set_ylabel(f"{name} error, {unit}")
     ax.set_ylim(bottom=0)
-    for side in ("top", "right"):
-      ax.spines[side].set_visible(False)
+    axes_lib.plain(ax)
   figure.axes[0].legend(frameon=False, fontsize=8)
   return report.Figure("Errors over time", figure, (
       "Mean distance from the truth. Collisions multiply small errors, so the mean is "

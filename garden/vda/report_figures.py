@@ -7,6 +7,7 @@ import matplotlib.ticker
 import numpy as np
 import PIL.Image
 
+from garden.core import axes as axes_lib
 from garden.core import report
 from garden.datasets.block_towers import metrics as tower_metrics
 from garden.worlds.towers import scene
@@ -20,18 +21,6 @@ _PALETTE = matplotlib.colors.ListedColormap(
     [(0.93, 0.92, 0.90), *map(tuple, scene.BASE_COLORS)])
 _WORST = 0.3  # of a pixel's error, where the scale of error pictures ends
 _GROUPS = 5  # of towers by their reconstruction error
-
-
-def _bare(ax):
-  ax.set_xticks([])
-  ax.set_yticks([])
-  for side in ax.spines.values():
-    side.set_visible(False)
-
-
-def _plain(ax):
-  for side in ("top", "right"):
-    ax.spines[side].set_visible(False)
 
 
 def reconstruction_figure(name, images, found, fall, right):
@@ -68,7 +57,7 @@ def reconstruction_figure(name, images, found, fall, right):
                          color=_RIGHT if right[i] else _WRONG)
     axes[3, i].set_xlabel(f"mean {found['reconstruction_error'][i]:.3f}", fontsize=8)
   for ax in axes.flat:
-    _bare(ax)
+    axes_lib.bare(ax)
   for ax, label in zip(axes[:, 0], ("image", "blocks", "reconstruction", "error")):
     ax.set_ylabel(label, fontsize=9)
   bar = figure.colorbar(drawn, ax=axes[3, :], shrink=0.85, pad=0.01)
@@ -121,7 +110,7 @@ def future_figure(truth, told, times, iou=None, physnet=None):
       for t, time in enumerate(times):
         ax = figure.add_subplot(inner[line, t])
         ax.imshow(films[i, t])
-        _bare(ax)
+        axes_lib.bare(ax)
         if not line:
           more = f"\n(IoU {iou[i]:.2f})" if iou is not None and t == count - 1 else ""
           ax.set_title(f"{time:g} s{more}", fontsize=8)
@@ -170,7 +159,7 @@ def pose_figure(name, errors):
     ax.set_ylim(bottom=0.0)
     ax.tick_params(labelsize=8)
     ax.legend(frameon=False, fontsize=7.5, title="given: median error", title_fontsize=7.5)
-    _plain(ax)
+    axes_lib.plain(ax)
   figure.axes[0].set_ylabel("% of the blocks a bin", fontsize=9)
   return report.Figure(f"Errors of poses: {name}", figure, (
       "Errors of blocks relative to the lowest one, as the camera sees them, and of their turn; "
@@ -215,7 +204,7 @@ def margin_figure(names, right, margin):
     handles = dict(zip(*reversed(ax.get_legend_handles_labels())))
     figure.legend(handles.values(), handles.keys(), frameon=False, fontsize=8, ncols=len(names),
                   loc="outside upper center")
-  _plain(ax)
+  axes_lib.plain(ax)
   return report.Figure("Accuracy by margin", figure, (
       "How far the centre of mass truly is from the border of what carries it, with the binomial "
       "standard error. The dashed line is chance. Towers nearest 0 fall or stand by less than a "
@@ -247,7 +236,7 @@ def confidence_figure(names, right, error):
   ax.tick_params(labelsize=8)
   if len(names) > 1:
     ax.legend(frameon=False, fontsize=8)
-  _plain(ax)
+  axes_lib.plain(ax)
   return report.Figure("Reconstruction error as confidence", figure, (
       f"Towers in {_GROUPS} equal groups by the error of their reconstruction, with the binomial "
       "standard error of each. Where the error tells how far to trust a state, the line falls."))

@@ -6,35 +6,15 @@
 S. Sengupta et al., "Frontal to Profile Face Verification in the Wild", WACV 2016.
 """
 
-import dataclasses
 import os
 import re
 
 import numpy as np
 
+from garden.datasets import faces
+
 FOLDS, PEOPLE = 10, 50  # of a fold
 _PATH = re.compile(r"Images/(\d+)/(frontal|profile)/(\d+)\.jpg$")
-
-
-@dataclasses.dataclass(frozen=True)
-class Pairs:
-  """P pairs.
-
-  Attributes:
-    first: `[P, 2]` int64, person and number of the image, both from 0; frontal images.
-    second: `[P, 2]` int64, the same; profiles in "FP", frontal images in "FF".
-    same: `[P]` bool, whether they are of one person.
-    fold: `[P]` int64, 1 to 10.
-    kinds: the kinds of image of the two sides.
-  """
-  first: np.ndarray
-  second: np.ndarray
-  same: np.ndarray
-  fold: np.ndarray
-  kinds: tuple = ("frontal", "profile")
-
-  def __len__(self):
-    return len(self.same)
 
 
 def read(folder, kind="FP", folds=range(1, FOLDS + 1)):
@@ -46,7 +26,7 @@ def read(folder, kind="FP", folds=range(1, FOLDS + 1)):
     folds: numbers of the folds, 1 to 10.
 
   Returns:
-    `Pairs`.
+    `faces.Pairs`.
 
   Raises:
     ValueError: there is no such kind or file, or a line is none of a pair.
@@ -68,8 +48,8 @@ def read(folder, kind="FP", folds=range(1, FOLDS + 1)):
           raise ValueError(f"{path}: the line {line!r} isn't two numbers of the lists") from None
         for key, value in (("first", first), ("second", second), ("same", same), ("fold", fold)):
           columns[key].append(value)
-  return Pairs(**{name: np.array(values) for name, values in columns.items()},
-               kinds=("frontal", {"P": "profile", "F": "frontal"}[kind[1]]))
+  return faces.Pairs(**{name: np.array(values) for name, values in columns.items()},
+                     kinds=("frontal", {"P": "profile", "F": "frontal"}[kind[1]]))
 
 
 def people_of(folds):

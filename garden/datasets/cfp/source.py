@@ -54,7 +54,7 @@ class CFP:
     return dataclasses.replace(faces, identity=np.searchsorted(people, faces.identity))
 
   def pairs(self, kind="FP"):
-    """`protocol.Pairs` of the folds that are measured on; people are numbered as in `load`."""
+    """`faces.Pairs` of the folds that are measured on; people are numbered as in `load`."""
     pairs = protocol.read(self.source, kind, _TEST)
     first = protocol.people_of(_TEST)[0]
     return dataclasses.replace(pairs, first=pairs.first - [first, 0],

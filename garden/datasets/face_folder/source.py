@@ -7,7 +7,7 @@ import os
 import gin
 import numpy as np
 
-from garden.datasets.cfp import protocol
+from garden.datasets import faces as faces_lib
 
 _LEAST = 4  # people
 
@@ -64,7 +64,7 @@ class Folder:
     return dataclasses.replace(faces, identity=np.searchsorted(splits[split], faces.identity))
 
   def pairs(self, kind="FP"):
-    """`cfp.protocol.Pairs` of the people measured on: all of one person, as many of two.
+    """`faces.Pairs` of the people measured on: all of one person, as many of two.
 
     Pairs are of two folds, by the person of the frontal photograph.
     """
@@ -80,6 +80,6 @@ class Folder:
     same = alike[pairs[:, 0], pairs[:, 1]]
     first, second = (np.stack([faces.identity[place], faces.number[place]], axis=1)
                      for faces, place in ((frontal, pairs[:, 0]), (profile, pairs[:, 1])))
-    return protocol.Pairs(first, second, same, first[:, 0] % 2)
+    return faces_lib.Pairs(first, second, same, first[:, 0] % 2)
 
 

@@ -17,7 +17,6 @@ from garden.worlds.faces import portrait as portrait_lib
 from garden.worlds.faces import rasterizer
 from garden.worlds.faces import renderer
 
-_OUTLINE = ("temple", "jaw")  # points that move over the face as it turns
 _FACE = 1.9  # side of a crop, in units of a head; a whole picture has `renderer.SPAN`
 _AHEAD, _BELOW = 0.35, 0.12  # of the face's middle from the head's
 
@@ -51,7 +50,7 @@ def frame(image, points, size, yaw):
   shown = [_seen_half(name, yaw) if one_half else name for name in names]
   anchors = np.array([template.points[name] for name in shown])
   flat = (anchors @ mesh_lib.rotation(yaw, 0.0).T)[:, :2] * [1, -1]
-  inner = np.array([not name.endswith(_OUTLINE) for name in names])
+  inner = np.array([not name.endswith(portrait_lib.OUTLINE) for name in names])
   turn, offset = _similarity(flat[inner], spots[inner])
   image, border = background_lib.extended(image)
   step = renderer.SPAN / size

@@ -35,7 +35,8 @@ SEEN = 0.35  # z of a normal in the photograph, above which its colour can be tr
 _LEAST = 32  # pixels, of a side of an image
 _MOST_YAW = 40.0  # degrees
 _OUTSIDE = 0.1  # how far outside an image a point may lie, in shares of its longer side
-_OUTLINE = ("temple", "jaw")  # points that move over the face as it turns
+#: Ends of the names of points that move over the face as it turns.
+OUTLINE = ("temple", "jaw")
 _SPREAD, _AHEAD = 0.05, 15.0  # of a point, in units of a head; of yaw and pitch, degrees
 _FOLD, _FOLDED = np.radians(72.0), np.radians(48.0)  # azimuths from where the sides are smeared
 _SMALL = 64  # pixels, side of the picture in which the background is filled
@@ -205,7 +206,7 @@ def fit(image, points, template=None, fit="warp"):
   spots = np.array([points[name] for name in names], np.float64)
   check_inside(names, spots, image)
   anchors = np.array([template.points[name] for name in names])
-  outline = np.array([name.endswith(_OUTLINE) for name in names])
+  outline = np.array([name.endswith(OUTLINE) for name in names])
   turn, scale, offset = _place(anchors, spots[:, :2], np.where(outline, 5.0, 1.0) * _SPREAD)
   yaw = _angles(turn)[0]
   if abs(yaw) > _MOST_YAW:

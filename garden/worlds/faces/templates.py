@@ -8,8 +8,6 @@ from garden.worlds.faces import mesh as mesh_lib
 from garden.worlds.faces import points as points_lib
 from garden.worlds.faces import portrait
 
-_OUTLINE = ("temple", "jaw")
-
 
 def from_obj(path, points_path=None):
   """A template of an OBJ file, brought to the size and the place of the built-in head.
@@ -39,10 +37,10 @@ def from_obj(path, points_path=None):
                      'face; give a JSON file like {"nose_tip": 4, "chin": 152, ...}')
   known = portrait.built_in().points
   names = [name for name in known if name in vertices]
-  inner = [name for name in names if not name.endswith(_OUTLINE)]
+  inner = [name for name in names if not name.endswith(portrait.OUTLINE)]
   if len(inner) < 6:
     raise ValueError(f"{len(inner)} of the named points are on the mesh; a head needs 6 or more of "
-                     f"{', '.join(name for name in known if not name.endswith(_OUTLINE))}")
+                     f"{', '.join(name for name in known if not name.endswith(portrait.OUTLINE))}")
   start = np.array([mesh.vertices[vertices[name]] for name in inner])
   scale, turn, offset = _similarity(start, np.array([known[name] for name in inner]))
   placed = scale * mesh.vertices @ turn.T + offset
