@@ -45,8 +45,11 @@ class Raster:
     Returns:
       `[h, w, k]` float64, zeros where there is no triangle.
     """
-    corners = triangles[np.maximum(self.triangle, 0)]
-    return sum(self.weights[..., k, np.newaxis] * values[corners[..., k]] for k in range(3))
+    there = self.mask
+    corners, weights = triangles[self.triangle[there]], self.weights[there]
+    told = np.zeros((*there.shape, values.shape[1]))
+    told[there] = sum(weights[:, k, np.newaxis] * values[corners[:, k]] for k in range(3))
+    return told
 
 
 def rasterize(points, triangles, size, closed=False):
@@ -74,28 +77,32 @@ def rasterize(points, triangles, size, closed=False):
   if not np.isfinite(points).all():
     raise ValueError("a vertex isn't finite; rasterize finite points alone")
   height, width = size
-  corners = points[triangles]  # [T, 3 corners, 3]
-  a, b, c = (corners[:, k, :2] for k in range(3))
-  area = _cross(b - a, c - a)
-  low = np.ceil(corners[..., :2].min(axis=1) - 0.5).astype(np.int64)
-  high = np.floor(corners[..., :2].max(axis=1) - 0.5).astype(np.int64)
-  low = np.maximum(low, 0)
-  high = np.minimum(high, [width - 1, height - 1])
-  seen = -area > _FLAT if closed else np.abs(area) > _FLAT  # y points down
-  extent = np.where(seen[:, np.newaxis], np.maximum(high - low + 1, 0), 0)
-  count = extent.prod(axis=1)
-  which = np.repeat(np.arange(len(triangles)), count)
+  # One number at a time: NumPy is slow along axes of two or three.
+  x, y, z = (points[:, k][triangles].T for k in range(3))  # [3 corners, T]
+  area = _doubled_area(x, y)
+  seen = np.flatnonzero(-area > _FLAT if closed else np.abs(area) > _FLAT)  # y points down
+  x, y, z, area = x[:, seen], y[:, seen], z[:, seen], area[seen]
+  left, right = _span(x, width)
+  top, bottom = _span(y, height)
+  wide = np.maximum(right - left + 1, 0)
+  count = wide * np.maximum(bottom - top + 1, 0)
+  which = np.repeat(np.arange(len(seen)), count)
   number = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
-  column = low[which, 0] + number % extent[which, 0]
-  row = low[which, 1] + number // extent[which, 0]
-  spot = np.stack([column, row], axis=1) + 0.5
-  a, b, c, area = a[which], b[which], c[which], area[which]
-  weights = np.stack([_cross(b - spot, c - spot), _cross(c - spot, a - spot),
-                      _cross(a - spot, b - spot)], axis=1) / area[:, np.newaxis]
-  inside = (weights >= -_EDGE).all(axis=1)
-  which, weights = which[inside], weights[inside]
+  row = number // wide[which]
+  column = left[which] + number - row * wide[which]
+  row += top[which]
+  # A weight is linear in the picture: w = x_share * column + y_share * row + constant.
+  weights = []
+  for k in range(2):
+    j, i = (k + 1) % 3, (k + 2) % 3
+    across, down = (y[j] - y[i]) / area, (x[i] - x[j]) / area
+    least = 0.5 * (across + down) - across * x[i] - down * y[i]
+    weights.append(across[which] * column + down[which] * row + least[which])
+  weights.append(1.0 - weights[0] - weights[1])
+  inside = np.flatnonzero((weights[0] >= -_EDGE) & (weights[1] >= -_EDGE) & (weights[2] >= -_EDGE))
+  which, weights = which[inside], [weight[inside] for weight in weights]
   pixel = row[inside] * width + column[inside]
-  depth = (weights * corners[which, :, 2]).sum(axis=1)
+  depth = sum(weight * z[k][which] for k, weight in enumerate(weights))
   # Of the fragments of a pixel the last one in this order stays.
   order = np.argsort(depth, kind="stable")
   last = np.full(height * width, -1)
@@ -103,9 +110,9 @@ def rasterize(points, triangles, size, closed=False):
   some = last >= 0
   told = last[some]
   triangle = np.full(height * width, -1)
-  triangle[some] = which[told]
+  triangle[some] = seen[which[told]]
   shares = np.zeros((height * width, 3))
-  shares[some] = weights[told]
+  shares[some] = np.stack([weight[told] for weight in weights], axis=1)
   depths = np.full(height * width, -np.inf)
   depths[some] = depth[told]
   return Raster(triangle.reshape(size), shares.reshape(height, width, 3), depths.reshape(size))
@@ -164,6 +171,14 @@ def sampled(image, turn, offset, size):
       resample=PIL.Image.BILINEAR))
 
 
-def _cross(u, v):
-  """The third number of the cross product of vectors in the plane."""
-  return u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
+def _doubled_area(x, y):
+  """Twice the area of triangles, above 0 where corners run to the right and then down."""
+  return (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0])
+
+
+def _span(numbers, most):
+  """First and last pixel whose middle lies between three numbers, cut at a picture's ends."""
+  low = np.minimum(np.minimum(numbers[0], numbers[1]), numbers[2])
+  high = np.maximum(np.maximum(numbers[0], numbers[1]), numbers[2])
+  return (np.maximum(np.ceil(low - 0.5).astype(np.int64), 0),
+          np.minimum(np.floor(high - 0.5).astype(np.int64), most - 1))
