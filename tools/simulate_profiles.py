@@ -25,7 +25,7 @@ def _main(arguments):
     cli.usage_error("give one folder, as in garden-simulate-profiles photographs --yaw 60")
   folder, yaws = arguments[0], sorted(set(flag.yaw))
   names = simulate.find(folder)
-  template = templates.from_obj(flag.mesh, flag.mesh_points) if flag.mesh else None
+  template = templates.read(flag.mesh, flag.mesh_points) if flag.mesh else None
   output = flag.output or f"{folder.rstrip(os.sep)}_profiles"
   turned, left_out = [], {}
   for number, name in enumerate(names, 1):
@@ -53,9 +53,10 @@ def main():
   flags.DEFINE_integer("size", 224, "Side of the pictures in pixels.", lower_bound=16,
                        upper_bound=1024)
   flags.DEFINE_enum("fit", "warp", ["warp", "rigid"], "Whether the head takes the face's shape.")
-  flags.DEFINE_string("mesh", None, "An OBJ file of a head or face to use.")
-  flags.DEFINE_string("mesh_points", None, "A JSON file of its vertices by name; not needed for "
-                      "468 vertices in MediaPipe's order.")
+  flags.DEFINE_string("mesh", None, "A head to use instead of the built-in one: an OBJ file, a "
+                      "folder of ICT-FaceKit, or the .h5 of a Basel Face Model.")
+  flags.DEFINE_string("mesh_points", None, "A JSON file of an OBJ file's vertices by name; not "
+                      "needed for 468 vertices in MediaPipe's order.")
   cli.run(_main, __doc__, positional=True)
 
 

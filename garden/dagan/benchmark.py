@@ -9,6 +9,7 @@ from garden.worlds.faces import heads
 from garden.worlds.faces import points
 from garden.worlds.faces import portrait
 from garden.worlds.faces import renderer
+from garden.worlds.faces import templates
 
 
 @gin.register(module="dagan")
@@ -63,7 +64,7 @@ def turn_benchmark(size=224, faces=10):
     spots = points.on_head(people, person)
     flat = renderer.project(np.stack(list(spots.values())), 0.0, 0.0, size)[:, :2]
     marked.append(dict(zip(spots, flat)))
-  portrait.built_in().folding  # noqa: B018  made once a process
+  templates.built_in().folding  # noqa: B018  made once a process
 
   def turn(number, background):
     del number

@@ -44,7 +44,7 @@ def simulate(folder, name, output, yaws, size, fit="warp", template=None, detect
     yaws: degrees, -90 to 90; above 0 the face looks to the right of the image.
     size: side of the pictures in pixels.
     fit: "warp" or "rigid", see `portrait.fit`.
-    template: `portrait.Template`; the built-in head when None.
+    template: see `portrait.fit`; the built-in head when None.
     detector: see `photographs.read`.
 
   Returns:

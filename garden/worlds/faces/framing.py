@@ -16,6 +16,7 @@ from garden.worlds.faces import mesh as mesh_lib
 from garden.worlds.faces import portrait as portrait_lib
 from garden.worlds.faces import rasterizer
 from garden.worlds.faces import renderer
+from garden.worlds.faces import templates
 
 _FACE = 1.9  # side of a crop, in units of a head; a whole picture has `renderer.SPAN`
 _AHEAD, _BELOW = 0.35, 0.12  # of the face's middle from the head's
@@ -41,7 +42,7 @@ def frame(image, points, size, yaw):
     picture = frame(photograph, points, 64, yaw=75.0 * side(points))
   """
   image = portrait_lib.as_rgb(image)
-  template = portrait_lib.built_in()
+  template = templates.built_in()
   names = [name for name in template.points if name in points]
   portrait_lib.check_points(names, template)
   spots = np.array([points[name] for name in names], np.float64)[:, :2]
@@ -50,7 +51,7 @@ def frame(image, points, size, yaw):
   shown = [_seen_half(name, yaw) if one_half else name for name in names]
   anchors = np.array([template.points[name] for name in shown])
   flat = (anchors @ mesh_lib.rotation(yaw, 0.0).T)[:, :2] * [1, -1]
-  inner = np.array([not name.endswith(portrait_lib.OUTLINE) for name in names])
+  inner = np.array([not name.endswith(templates.OUTLINE) for name in names])
   turn, offset = _similarity(flat[inner], spots[inner])
   image, border = background_lib.extended(image)
   step = renderer.SPAN / size

@@ -22,58 +22,20 @@ import PIL.Image
 from scipy import interpolate
 from scipy import ndimage
 from scipy import optimize
-from scipy import spatial
 
 from garden.worlds.faces import background as background_lib
-from garden.worlds.faces import heads as heads_lib
 from garden.worlds.faces import mesh as mesh_lib
-from garden.worlds.faces import points as points_lib
 from garden.worlds.faces import rasterizer
 from garden.worlds.faces import renderer
+from garden.worlds.faces import templates
 
 SEEN = 0.35  # z of a normal in the photograph, above which its colour can be trusted
 _LEAST = 32  # pixels, of a side of an image
 _MOST_YAW = 40.0  # degrees
 _OUTSIDE = 0.1  # how far outside an image a point may lie, in shares of its longer side
-#: Ends of the names of points that move over the face as it turns.
-OUTLINE = ("temple", "jaw")
-_SPREAD, _AHEAD = 0.05, 15.0  # of a point, in units of a head; of yaw and pitch, degrees
-_FOLD, _FOLDED = np.radians(72.0), np.radians(48.0)  # azimuths from where the sides are smeared
+SPREAD = 0.05  # of a point from where a template has it, in units of a head
+_AHEAD = 15.0  # spread of yaw and pitch, degrees
 _SMALL = 64  # pixels, side of the picture in which the background is filled
-
-
-@dataclasses.dataclass(frozen=True)
-class Template:
-  """The head that a face is laid on.
-
-  Attributes:
-    mesh: `mesh.Mesh` in the coordinates of `heads`.
-    points: name -> `[3]`, where the named points lie on it, see `points`.
-    closed: whether its back can't be seen from inside.
-  """
-  mesh: mesh_lib.Mesh
-  points: dict
-  closed: bool = True
-
-  @functools.cached_property
-  def folding(self):
-    """`(index [V, 3], weight [V, 3])`: the vertices whose texture each vertex takes."""
-    spots = self.mesh.vertices
-    azimuth = np.arctan2(spots[:, 0], spots[:, 2])
-    beyond = np.maximum(np.abs(azimuth) - _FOLD, 0.0) / (np.pi - _FOLD)
-    folded = np.where(beyond > 0, np.sign(azimuth) * (_FOLD - beyond * (_FOLD - _FOLDED)), azimuth)
-    source = np.flatnonzero(np.abs(azimuth) <= _FOLD)
-    distance, near = spatial.cKDTree(np.stack([azimuth, spots[:, 1]], 1)[source]).query(
-        np.stack([folded, spots[:, 1]], 1), k=3)
-    weight = 1.0 / (distance + 1e-9)
-    return source[near], weight / weight.sum(axis=1, keepdims=True)
-
-
-@functools.cache
-def built_in():
-  """The template that needs no file: the average head of `heads`."""
-  person = heads_lib.average()
-  return Template(heads_lib.surface(person, rows=48, columns=64).mesh, points_lib.on_head(person))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +50,7 @@ class Portrait:
     turn: `[3, 3]`, the turn of the head in the photograph.
     scale: pixels a unit of the head.
     offset: `[2]`, pixel of the head's middle in the photograph.
-    closed: see `Template`.
+    closed: see `templates.Template`.
   """
   image: np.ndarray
   mesh: mesh_lib.Mesh
@@ -184,7 +146,7 @@ def fit(image, points, template=None, fit="warp"):
     image: `[h, w]`, `[h, w, 1]`, `[h, w, 3]` or `[h, w, 4]` uint8, both sides at least 32.
     points: dict of name -> `[2]` x and y in pixels, or `[3]` with depth, the smaller the nearer,
       see `points.named`; at least 6 of them.
-    template: `Template`; the built-in head when None.
+    template: `templates.Template` or `morphable.Morphable`; the built-in head when None.
     fit: "warp", or "rigid", which leaves the template as it is.
 
   Returns:
@@ -198,7 +160,7 @@ def fit(image, points, template=None, fit="warp"):
     portrait = fit(photograph, named(detector(photograph).points))
   """
   image = as_rgb(image)
-  template = template or built_in()
+  template = (template or templates.built_in()).fitted(points)
   if fit not in ("warp", "rigid"):
     raise ValueError(f"fit is {fit!r}; it must be 'warp' or 'rigid'")
   names = [name for name in template.points if name in points]
@@ -206,8 +168,8 @@ def fit(image, points, template=None, fit="warp"):
   spots = np.array([points[name] for name in names], np.float64)
   check_inside(names, spots, image)
   anchors = np.array([template.points[name] for name in names])
-  outline = np.array([name.endswith(OUTLINE) for name in names])
-  turn, scale, offset = _place(anchors, spots[:, :2], np.where(outline, 5.0, 1.0) * _SPREAD)
+  outline = np.array([name.endswith(templates.OUTLINE) for name in names])
+  turn, scale, offset = place(anchors, spots[:, :2], np.where(outline, 5.0, 1.0) * SPREAD)
   yaw = _angles(turn)[0]
   if abs(yaw) > _MOST_YAW:
     raise ValueError(f"the face is already turned by {yaw:.0f} degrees; give a photograph from the "
@@ -265,11 +227,22 @@ def check_inside(names, spots, image):
                      f"of the image of {width} x {height}; are these another image's landmarks?")
 
 
-def _place(anchors, spots, spread):
+def place(anchors, spots, spread):
   """Turn, scale and offset of the scaled orthography that brings anchors to their places.
 
   Faces differ, and heads in photographs mostly look ahead: points are known to within `spread`,
-  yaw and pitch to within `_AHEAD`. That settles what the points of one half of a face can't.
+  yaw and pitch to within 15 degrees. That settles what the points of one half of a face can't.
+
+  Args:
+    anchors: `[P, 3]`, in units of a head.
+    spots: `[P, 2]`, where they are in the photograph, in pixels.
+    spread: `[P]`, how far each may be off, in units of a head.
+
+  Returns:
+    `(turn [3, 3], scale, offset [2])`, see the module.
+
+  Raises:
+    ValueError: the points lie on a line.
   """
   middle = spots.mean(axis=0)
   across = np.linalg.svd(spots - middle, compute_uv=False)

@@ -7,6 +7,7 @@ from garden.worlds.faces import heads
 from garden.worlds.faces import points
 from garden.worlds.faces import portrait
 from garden.worlds.faces import renderer
+from garden.worlds.faces import templates
 
 _SIZE = 96
 
@@ -47,7 +48,7 @@ def test_a_warped_head_goes_through_the_points():
   person = heads.sample(1, seed=5)
   image, spots = _photograph(person)
   warped, rigid = (portrait.fit(image, spots, fit=fit) for fit in ("warp", "rigid"))
-  template = portrait.built_in()
+  template = templates.built_in()
   vertex = {name: np.linalg.norm(template.mesh.vertices - spot, axis=1).argmin()
             for name, spot in template.points.items()}
 
@@ -64,7 +65,7 @@ def test_a_warped_head_goes_through_the_points():
   assert left < 0.35 * np.linalg.norm(true, axis=1).mean()
   moved = np.linalg.norm(warped.mesh.vertices - rigid.mesh.vertices, axis=1)
   assert moved.max() > 0.03
-  np.testing.assert_array_equal(rigid.mesh.vertices, portrait.built_in().mesh.vertices)
+  np.testing.assert_array_equal(rigid.mesh.vertices, templates.built_in().mesh.vertices)
 
 
 def test_the_turned_head_is_nearer_to_the_truth_than_the_photograph():

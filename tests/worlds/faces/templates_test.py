@@ -27,7 +27,7 @@ def _write(folder, vertices, triangles, named):
 @pytest.fixture
 def own(tmp_path):
   """The average head in centimetres, turned and moved, with the vertices nearest to its points."""
-  template = portrait.built_in()
+  template = templates.built_in()
   spots = template.mesh.vertices
   named = {name: int(np.linalg.norm(spots - spot, axis=1).argmin())
            for name, spot in template.points.items()}
@@ -36,7 +36,7 @@ def own(tmp_path):
 
 
 def test_it_is_brought_to_the_built_in_head(own):
-  found, known = templates.from_obj(*own), portrait.built_in()
+  found, known = templates.from_obj(*own), templates.built_in()
   assert np.abs(found.mesh.vertices.max(axis=0) - known.mesh.vertices.max(axis=0)).max() < 0.1
   for name, spot in found.points.items():
     assert np.linalg.norm(spot - known.points[name]) < 0.12
