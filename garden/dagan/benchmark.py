@@ -1,11 +1,15 @@
 """The benchmarks of this room: a step of DA-GAN, and photographs turned to the side."""
 
+import os
+
 import gin
 import numpy as np
 
 from garden.core import benchmark as benchmark_lib
 from garden.dagan import plain_step
+from garden.datasets.cfp import cfp_dataset_builder as builders
 from garden.worlds.faces import heads
+from garden.worlds.faces import landmarks
 from garden.worlds.faces import points
 from garden.worlds.faces import portrait
 from garden.worlds.faces import renderer
@@ -78,36 +82,39 @@ def turn_benchmark(size=224, faces=10):
 
 
 @gin.register(module="dagan")
-def landmark_benchmark(size=224, faces=10):
-  """A photograph `[size, size, 3]` to its 468 points, on both sides the same.
+def landmark_benchmark(faces, people=50, each=2):
+  """Points found in CFP's photographs from the front, against those that come with them.
 
   Args:
-    size: side of the photographs in pixels.
-    faces: photographs of a call.
+    faces: the `cfp.source.CFP`.
+    people: the first of its people.
+    each: photographs of each.
 
   Returns:
-    A `Pair`; seconds are per face, of both sides the same.
+    A `Pair`; errors are `landmarks.error` in percent, of the faces that are found.
   """
-  from garden.worlds.faces import landmarks
+  folder = os.path.join(faces.source, "Data")
+  paths = [path for person in range(1, people + 1) for path in
+           builders.photographs(folder, f"{person:03}", "frontal")[:each]]
   detector = landmarks.Detector()
-  people = heads.sample(4 * faces, seed=0)
-  images, _ = renderer.render(people, renderer.views(np.zeros(4 * faces), 0,
-                                                     np.zeros(4 * faces)), size)
-  found = []
-  for image in images:
-    try:
-      detector(image)
-    except ValueError:
-      continue  # not each drawn head is taken for a face
-    found.append(image)
-  found = found[:faces]
 
-  def run(number):
+  def ours(number):
     del number
-    for image in found:
-      detector(image)
+    errors, missed = [], 0
+    for path in paths:
+      image, given = builders.marked(path)
+      try:
+        errors.append(landmarks.error(points.named(detector(image).points), given))
+      except ValueError:
+        missed += 1
+    print(f"no face was found in {missed} of {len(paths)} photographs", flush=True)
+    return 100.0 * float(np.mean(errors))
 
-  return benchmark_lib.Pair(run, run, "face and 468 points found", "the same", count=len(found),
-                            unit="face")
+  def theirs(number):
+    del number
+    for path in paths:
+      builders.marked(path)
+    return 0.0
 
-
+  return benchmark_lib.Pair(ours, theirs, "photograph read, face and 468 points found",
+                            "photograph read, its fiducials read", count=len(paths), unit="face")

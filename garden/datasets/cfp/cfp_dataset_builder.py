@@ -97,13 +97,12 @@ def make(folder, person, size):
   Raises:
     ValueError: an image can't be read, or its fiducials don't fit; it names the file.
   """
-  folder, rows = pathlib.Path(folder), {kind: [] for kind in face_pictures.KINDS}
+  rows = {kind: [] for kind in face_pictures.KINDS}
   for kind in ("frontal", "profile"):
-    for path in sorted((folder / "Images" / person / kind).glob("*.jpg")):
+    for path in photographs(folder, person, kind):
       number = int(path.stem) - 1
-      marked = folder / "Fiducials" / person / kind / f"{path.stem}.txt"
       try:
-        image, points = _read(path), points_lib.named(points_lib.read(os.fspath(marked)))
+        image, points = marked(path)
         made = {kind: face_pictures.cut_out(image, points, kind, size)}
         if kind == "frontal":
           made["simulated"] = face_pictures.turned(image, points, size,
@@ -115,7 +114,21 @@ def make(folder, person, size):
   return [row for kind in face_pictures.KINDS for row in rows[kind]]
 
 
-def _read(path):
-  """The pixels of an image file."""
+def photographs(folder, person, kind):
+  """Paths of a person's photographs, "frontal" or "profile"; arguments as of `make`."""
+  return sorted((pathlib.Path(folder) / "Images" / person / kind).glob("*.jpg"))
+
+
+def marked(path):
+  """A photograph and its fiducials.
+
+  Args:
+    path: as of `photographs`.
+
+  Returns:
+    `(image [h, w, 3] uint8, points)`, points as of `points.named`.
+  """
+  kind, person, images = path.parent, path.parent.parent, path.parent.parent.parent
+  points = images.parent / "Fiducials" / person.name / kind.name / f"{path.stem}.txt"
   with PIL.Image.open(path) as image:
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(image.convert("RGB")), points_lib.named(points_lib.read(os.fspath(points)))

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from garden.worlds.faces import portrait
 from garden.worlds.faces import rasterizer
+from garden.worlds.faces import templates
 
 _DETECTOR, _MESH = "face_detection_front.tflite", "face_landmark.tflite"
 _SIDE, _CROP = 128, 192  # pixels that the networks see
@@ -121,6 +122,30 @@ class Detector:
     points = self._mesh(crop.astype(np.float32))[0].reshape(-1, 3).astype(np.float64)
     points = (points / _CROP - [0.5, 0.5, 0.0]) * side
     return np.column_stack([points[:, :2] @ turn.T + middle, points[:, 2]])
+
+
+def error(found, given):
+  """How far points of a face from the front are off, in shares of the distance of its eyes.
+
+    mean_j |found_j - given_j| / (2 |given_eye_outer - given_nose_bridge|)
+
+  over the named points that both have, but for those of the outline, which nobody marks alike.
+
+  Args:
+    found: name -> `[2 or 3]`, see `points.named`.
+    given: the same, with the bridge of the nose and the outer corner of an eye.
+
+  Returns:
+    Float, at least 0.
+
+  Example:
+    error(named(Detector()(photograph).points), fiducials)
+  """
+  names = [name for name in given if name in found and not name.endswith(templates.OUTLINE)]
+  off = [np.linalg.norm(np.subtract(found[name][:2], given[name][:2])) for name in names]
+  eye = next(given[name] for name in ("right_eye_outer", "left_eye_outer") if name in given)
+  half = np.linalg.norm(np.subtract(eye[:2], given["nose_bridge"][:2]))
+  return float(np.mean(off) / (2.0 * half))
 
 
 class _Network:

@@ -115,3 +115,11 @@ def test_the_networks_may_lie_in_a_folder_of_the_users(tmp_path, detector):
 def test_boxes_of_one_face_are_one():
   boxes = np.array([[0, 0, 10, 10], [1, 1, 11, 11], [30, 0, 40, 10.0]])
   assert landmarks._distinct(boxes) == [0, 2]
+
+
+def test_the_error_is_in_shares_of_the_distance_of_the_eyes():
+  given = {"right_eye_outer": (10.0, 0.0), "nose_bridge": (30.0, 0.0), "chin": (30.0, 50.0),
+           "right_jaw": (0.0, 40.0)}
+  found = {"right_eye_outer": (10.0, 3.0), "nose_bridge": (30.0, 0.0, 7.0), "chin": (36.0, 50.0),
+           "right_jaw": (99.0, 40.0), "left_jaw": (5.0, 5.0)}
+  assert landmarks.error(found, given) == pytest.approx((3.0 + 0.0 + 6.0) / 3.0 / 40.0)
