@@ -77,7 +77,7 @@ class DAGAN(balance.Balanced):
             self.agent(tf.cast(codes, tf.float32)))
 
   def judged(self, images, number):
-    """`discriminate` as training has it: images are moved, and D doesn't see them clean.
+    """`discriminate` as training has it: images are moved, recoloured and noisy, see `augment`.
 
     Args:
       images: `[N, s, s, 3]`.
@@ -88,9 +88,10 @@ class DAGAN(balance.Balanced):
     seed = self.step_seed()
     for part in (replica, number):
       seed = tf.random.experimental.stateless_fold_in(seed, part)
-    moved = augment.moved(images, seed, self.recipe.shift)
-    seen = augment.noisy(moved, seed, self.recipe.noise)
-    return self.discriminate(seen, moved, training=number == 0)
+    wanted = augment.recolored(augment.moved(images, seed, self.recipe.shift), seed,
+                               self.recipe.color)
+    seen = augment.noisy(wanted, seed, self.recipe.noise)
+    return self.discriminate(seen, wanted, training=number == 0)
 
   @property
   def discriminator_variables(self):

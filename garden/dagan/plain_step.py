@@ -32,7 +32,7 @@ def step(refiner, autoencoder, agent, recipe):
 
   def judge(images, number):
     seed = tf.stack([count, number])
-    images = augment.moved(images, seed, recipe.shift)
+    images = augment.recolored(augment.moved(images, seed, recipe.shift), seed, recipe.color)
     codes = autoencoder.encode(augment.noisy(images, seed, recipe.noise))
     return losses.reconstruction_error(images, autoencoder.decode(codes)), agent(codes)
 

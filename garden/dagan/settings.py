@@ -122,6 +122,7 @@ class Recipe(BEGANRecipe):
     warm_up: steps of D alone, on real images, before the first step of G.
     history: refined images of earlier steps that are kept for D, see `history`; 0 for none.
     shift: pixels that images are moved by at most before D sees them, see `augment`.
+    color: how much their brightness, saturation and contrast change at most, in [0, .5].
     noise: standard deviation of what is added to them; D is to reconstruct them without it.
   """
 
@@ -135,12 +136,14 @@ class Recipe(BEGANRecipe):
   warm_up: int = 0
   history: int = 0
   shift: int = 0
+  color: float = 0.0
   noise: float = 0.0
 
   def __post_init__(self):
     super().__post_init__()
     for name in ("identity_weight", "pixel_weight", "adversarial_weight", "noise"):
       checks.check_number(name, getattr(self, name))
+    checks.check_number("color", self.color, most=0.5)
     for name in ("warm_up", "history", "shift"):
       checks.check_count(name, getattr(self, name), 0)
     for name, known in (("generator_form", losses.FORMS),

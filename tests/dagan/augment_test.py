@@ -31,9 +31,26 @@ def test_edges_are_repeated():
   assert ((steps == 0) | (steps == 1)).all() and found.min() == 0 and found.max() == 3
 
 
-def test_nothing_is_done_without_a_shift_or_noise():
+def test_nothing_is_done_where_nothing_is_asked_for():
   images = _spot()
   assert augment.moved(images, [0, 1], 0) is images and augment.noisy(images, [0, 1], 0.0) is images
+  assert augment.recolored(images, [0, 1], 0.0) is images
+
+
+def test_colours_change_within_their_range_each_image_by_itself():
+  grey = augment.recolored(tf.zeros([200, 4, 4, 3]), [0, 3], 0.3).numpy()
+  assert np.ptp(grey, axis=(1, 2, 3)).max() < 1e-6  # brightness alone
+  each = grey[:, 0, 0, 0]
+  assert 0.25 < np.abs(each).max() <= 0.3 and abs(each.mean()) < 0.05 and len(set(each)) > 190
+
+
+def test_saturation_and_contrast_keep_a_pixels_order_of_colours():
+  images = tf.random.stateless_uniform([50, 4, 4, 3], [0, 1], -1.0, 1.0)
+  found = augment.recolored(images, [0, 4], 0.2).numpy()
+  assert (found.argmax(axis=-1) == images.numpy().argmax(axis=-1)).all()
+  spread = np.ptp(found, axis=-1) / np.ptp(images.numpy(), axis=-1)
+  assert 0.6 * 0.8 < spread.min() < 0.9 and 1.1 < spread.max() < 1.4 * 1.2
+  np.testing.assert_allclose(np.ptp(spread, axis=(1, 2)), 0.0, atol=1e-4)  # one factor an image
 
 
 def test_gradients_go_back_to_where_pixels_came_from():
