@@ -19,7 +19,8 @@ from garden.worlds.faces import renderer
 #: in profile to be tested on, turned from one of the images from the front, or what that turn
 #: should have given, in the same order.
 KINDS = ("frontal", "near", "profile", "probe", "simulated", "truth")
-_SEEDS = {"gallery": 100, "train": 101, "heldout": 102}
+# Presets' constants were chosen on people of other seeds, 100 to 102.
+_SEEDS = {"gallery": 300, "train": 301, "heldout": 302}
 _NEAR, _PROFILE = 20.0, (60.0, 90.0)  # degrees of yaw
 _PHOTOGRAPH = 96  # pixels, least side of the photographs that are turned
 
