@@ -9,6 +9,7 @@ import PIL.Image
 import tensorflow_datasets as tfds
 
 from garden.datasets import face_pictures
+from garden.datasets import faces
 from garden.worlds.faces import points as points_lib
 
 _SEED = 200
@@ -79,7 +80,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     key = 0
     for person in sorted(path.name for path in (folder / "Images").iterdir()):
       for row in make(folder, person, self.builder_config.size):
-        yield key, row
+        yield key, faces.encoded(row)
         key += 1
 
 

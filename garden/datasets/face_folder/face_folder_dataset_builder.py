@@ -8,6 +8,7 @@ import pathlib
 import tensorflow_datasets as tfds
 
 from garden.datasets import face_pictures
+from garden.datasets import faces
 from garden.datasets.face_folder import photographs
 
 _SEED = 300
@@ -97,7 +98,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     key = 0
     for number, images in enumerate(people(self.builder_config.folder).values()):
       for row in make(images, number, self.builder_config.size):
-        yield key, row
+        yield key, faces.encoded(row)
         key += 1
 
 

@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 import tensorflow_datasets as tfds
 
+from garden.datasets import faces
 from garden.worlds.faces import heads as heads_lib
 from garden.worlds.faces import mesh as mesh_lib
 from garden.worlds.faces import points as points_lib
@@ -156,7 +157,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     index = 0
     for person in range(self.builder_config.groups[split].people):
       for row in make(self.builder_config, split, person):
-        yield index, {**row, "index": index}
+        yield index, {**faces.encoded(row), "index": index}
         index += 1
 
 
