@@ -123,8 +123,8 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     >>> builder.download_and_prepare()
   """
 
-  VERSION = tfds.core.Version("1.0.0")
-  RELEASE_NOTES = {"1.0.0": "First release."}
+  VERSION = tfds.core.Version("2.0.0")
+  RELEASE_NOTES = {"1.0.0": "First release.", "2.0.0": "Other people."}
   BUILDER_CONFIGS = [
       *(FacesConfig(name=f"faces_{size}", size=size, groups=_GROUPS, description=(
           f"30 people to be recognised, 240 to learn from, 100 to measure on, {size} px."))

@@ -89,9 +89,7 @@ class Morphable:
     spots = np.array([points[name] for name in names], np.float64)[:, :2]
     at = [self.named[name] for name in names]
     modes, mean = self.modes[:, at].astype(np.float64), self.mean[at]
-    # The places of an outline aren't those of the same vertices after a turn.
-    spread = portrait.SPREAD * np.array([5.0 if name.endswith(templates.OUTLINE) else 1.0
-                                         for name in names])
+    spread = portrait.spread(names)
     numbers = np.zeros(len(modes))
     for _ in range(_TURNS):
       turn, scale, offset = portrait.place(mean + np.tensordot(numbers, modes, 1), spots, spread)

@@ -33,7 +33,7 @@ SEEN = 0.35  # z of a normal in the photograph, above which its colour can be tr
 _LEAST = 32  # pixels, of a side of an image
 _MOST_YAW = 40.0  # degrees
 _OUTSIDE = 0.1  # how far outside an image a point may lie, in shares of its longer side
-SPREAD = 0.05  # of a point from where a template has it, in units of a head
+_SPREAD = 0.05  # of a point from where a template has it, in units of a head
 _AHEAD = 15.0  # spread of yaw and pitch, degrees
 _SMALL = 64  # pixels, side of the picture in which the background is filled
 
@@ -168,8 +168,7 @@ def fit(image, points, template=None, fit="warp"):
   spots = np.array([points[name] for name in names], np.float64)
   check_inside(names, spots, image)
   anchors = np.array([template.points[name] for name in names])
-  outline = np.array([name.endswith(templates.OUTLINE) for name in names])
-  turn, scale, offset = place(anchors, spots[:, :2], np.where(outline, 5.0, 1.0) * SPREAD)
+  turn, scale, offset = place(anchors, spots[:, :2], spread(names))
   yaw = _angles(turn)[0]
   if abs(yaw) > _MOST_YAW:
     raise ValueError(f"the face is already turned by {yaw:.0f} degrees; give a photograph from the "
@@ -225,6 +224,14 @@ def check_inside(names, spots, image):
     k = outside.argmax()
     raise ValueError(f"landmark {names[k]} is at ({spots[k, 0]:.0f}, {spots[k, 1]:.0f}), outside "
                      f"of the image of {width} x {height}; are these another image's landmarks?")
+
+
+def spread(names):
+  """How far points may be off from where a template has them, `[P]`, in units of a head.
+
+  Those of an outline, which after a turn lie elsewhere on the head, five times as far.
+  """
+  return np.array([_SPREAD * (5.0 if name.endswith(templates.OUTLINE) else 1.0) for name in names])
 
 
 def place(anchors, spots, spread):
