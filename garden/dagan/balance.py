@@ -57,8 +57,10 @@ class Balanced(model_lib.GardenModel):
     self.generator_optimizer = self.add_optimizer(second)
 
   def adversarial_loss(self, real, made):
-    """L_adv of D, a scalar; errors `[N]` of real images and `[M]` of made ones."""
+    """L_adv of D, a scalar; error maps `[N, s, s]` of real images and `[M, s, s]` of made ones."""
     cap = None
+    if self.recipe.margin_on == "image":
+      made = tf.reduce_mean(made, axis=[1, 2])
     if self.recipe.margin:
       # Of all replicas' images, so that each has the same.
       cap = self.recipe.margin * self.all_reduce_mean(tf.reduce_mean(real))

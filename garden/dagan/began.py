@@ -50,9 +50,9 @@ class BEGAN(balance.Balanced):
     del training
     return self.generator(noise, self.autoencoder.carry)
 
-  def errors(self, images, training=False):
-    """E of D, `[N]`; training is for spectral normalisation."""
-    return losses.reconstruction_error(images, self.autoencoder(images, training))
+  def error_maps(self, images, training=False):
+    """E of D at each pixel, `[N, s, s]`; training is for spectral normalisation."""
+    return losses.error_maps(images, self.autoencoder(images, training))
 
   def noise(self, count, number):
     """Noise of this step and replica, `[count, h]`; draws of a step differ by `number`."""
@@ -69,12 +69,12 @@ class BEGAN(balance.Balanced):
     count = tf.shape(images)[0]
     made = tf.stop_gradient(self(self.noise(count, 0)))
     with tf.GradientTape() as tape:
-      errors = self.errors(tf.concat([images, made], axis=0), training=True)
-      real, fake = errors[:count], errors[count:]
+      maps = self.error_maps(tf.concat([images, made], axis=0), training=True)
+      real, fake = maps[:count], maps[count:]
       loss = self.adversarial_loss(real, fake)
     self.minimize(tape, loss, self.autoencoder.trainable_variables, self.optimizer)
     with tf.GradientTape() as tape:
-      generator_loss = tf.reduce_mean(self.errors(self(self.noise(count, 1))))
+      generator_loss = tf.reduce_mean(self.error_maps(self(self.noise(count, 1))))
     self.minimize(tape, generator_loss, self.generator.trainable_variables,
                   self.generator_optimizer)
     real, fake = tf.reduce_mean(real), tf.reduce_mean(fake)
@@ -86,4 +86,4 @@ class BEGAN(balance.Balanced):
     """Keeps images of fixed noise `[N, h]` in the album."""
     made = self(noise)
     self.album.keep(made, self.step)
-    return self.log_values(made_error=tf.reduce_mean(self.errors(made)))
+    return self.log_values(made_error=tf.reduce_mean(self.error_maps(made)))

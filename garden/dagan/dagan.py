@@ -45,7 +45,7 @@ class DAGAN(balance.Balanced):
     super().__init__(network, recipe, steps, recipe.warm_up, shown, seed, **kwargs)
     self.n_identities = int(n_identities)
     self.refiner = networks.Refiner(network.refiner, network.refiner_filters,
-                                    network.refiner_blocks, network.add_input)
+                                    network.refiner_blocks, network.output)
     self.agent = tf.keras.layers.Dense(self.n_identities, dtype="float32")
     self.earlier = history.History(recipe.history, network.size) if recipe.history else None
     self.add_trackers(*_LOGGED)
@@ -64,7 +64,7 @@ class DAGAN(balance.Balanced):
     return self.refiner(images)
 
   def discriminate(self, images, wanted=None, training=False):
-    """D: `(errors [N], logits [N, K])` of images.
+    """D: `(error maps [N, s, s], logits [N, K])` of images.
 
     Args:
       images: `[N, s, s, 3]`.
@@ -73,7 +73,7 @@ class DAGAN(balance.Balanced):
     """
     codes = self.autoencoder.encode(images, training)
     wanted = images if wanted is None else wanted
-    return (losses.reconstruction_error(wanted, self.autoencoder.decode(codes)),
+    return (losses.error_maps(wanted, self.autoencoder.decode(codes)),
             self.agent(tf.cast(codes, tf.float32)))
 
   def judged(self, images, number):
@@ -135,9 +135,9 @@ class DAGAN(balance.Balanced):
   def _warm_up(self, real):
     """A step of D alone, on real images."""
     with tf.GradientTape() as tape:
-      errors, logits = self.judged(real["image"], 0)
+      maps, logits = self.judged(real["image"], 0)
       identity = losses.identity_loss(logits, real["identity"], self.recipe.identity_form)
-      error = tf.reduce_mean(errors)
+      error = tf.reduce_mean(maps)
       loss = error + self.recipe.identity_weight * identity
     self.minimize(tape, loss, self.discriminator_variables, self.optimizer)
     return self.log_step(discriminator_loss=loss, real_error=error, identity_loss=identity,
@@ -152,9 +152,9 @@ class DAGAN(balance.Balanced):
     refined = self.refiner(batch["image"])
     # The warm-up's are replaced: Keras traces this once for all stages.
     self.album.keep(refined, self.step)
-    errors, _ = self.discriminate(refined)
+    maps, _ = self.discriminate(refined)
     return self.log_values(
-        refined_error=tf.reduce_mean(errors), pixel_loss=losses.pixel_loss(
+        refined_error=tf.reduce_mean(maps), pixel_loss=losses.pixel_loss(
             refined, batch["image"], _pixel_mask(self.recipe.mask, batch)))
 
   def discriminator_losses(self, real, refined, refined_identity):
@@ -166,15 +166,15 @@ class DAGAN(balance.Balanced):
       refined_identity: `[M]` int.
     """
     recipe, n = self.recipe, tf.shape(real["image"])[0]
-    errors, logits = self.judged(tf.concat([real["image"], refined], axis=0), 0)
-    adversarial = self.adversarial_loss(errors[:n], errors[n:])
+    maps, logits = self.judged(tf.concat([real["image"], refined], axis=0), 0)
+    adversarial = self.adversarial_loss(maps[:n], maps[n:])
     identity = losses.identity_loss(logits[:n], real["identity"], recipe.identity_form)
     loss = adversarial + recipe.identity_weight * identity
     if recipe.identity_on == "both":
       loss += recipe.identity_weight * losses.identity_loss(logits[n:], refined_identity,
                                                             recipe.identity_form)
-    return loss, {"identity_loss": identity, "real_error": tf.reduce_mean(errors[:n]),
-                  "refined_error": tf.reduce_mean(errors[n:]),
+    return loss, {"identity_loss": identity, "real_error": tf.reduce_mean(maps[:n]),
+                  "refined_error": tf.reduce_mean(maps[n:]),
                   "identity_accuracy": _accuracy(logits[:n], real["identity"])}
 
   def generator_losses(self, refined, simulated):
@@ -185,10 +185,10 @@ class DAGAN(balance.Balanced):
       simulated: dict of `image`, `identity`, `mask` and `visible`.
     """
     recipe = self.recipe
-    errors, logits = self.judged(refined, 1)
+    maps, logits = self.judged(refined, 1)
     identity = losses.identity_loss(logits, simulated["identity"], recipe.identity_form)
     pixel = losses.pixel_loss(refined, simulated["image"], _pixel_mask(recipe.mask, simulated))
-    adversarial = losses.generator_loss(errors, self.k_t, recipe.generator_form)
+    adversarial = losses.generator_loss(maps, self.k_t, recipe.generator_form)
     loss = (recipe.adversarial_weight * adversarial + recipe.identity_weight * identity
             + recipe.pixel_weight * pixel)
     return loss, {"refined_identity_loss": identity, "pixel_loss": pixel,

@@ -23,26 +23,31 @@ FORMS = ("began", "paper")
 IDENTITY_FORMS = ("softmax", "one_vs_all")
 
 
+def error_maps(images, reconstructions):
+  """Where images are off: `[N, h, w, c]` twice -> `[N, h, w]`, mean absolute differences."""
+  off = tf.abs(tf.cast(images, tf.float32) - tf.cast(reconstructions, tf.float32))
+  return tf.reduce_mean(off, axis=-1)
+
+
 def reconstruction_error(images, reconstructions):
   """E of each image: `[N, h, w, c]` twice -> `[N]`, mean absolute differences.
 
   Example:
     realism = reconstruction_error(images, autoencoder(images))
   """
-  off = tf.abs(tf.cast(images, tf.float32) - tf.cast(reconstructions, tf.float32))
-  return tf.reduce_mean(off, axis=[1, 2, 3])
+  return tf.reduce_mean(error_maps(images, reconstructions), axis=[1, 2])
 
 
 def discriminator_loss(real, refined, k, cap=None):
   """L_adv of the discriminator, a scalar.
 
   Args:
-    real: `[N]`, e of real images.
-    refined: `[M]`, e of refined images, without a gradient into the refiner.
+    real: `[N]`, e of real images, or `[N, h, w]`, of their pixels.
+    refined: `[M]` or `[M, h, w]`, the same of refined images, without a gradient into the refiner.
     k: scalar, the weight of refined images.
-    cap: scalar up to which an error of a refined image counts, such as twice the mean of the real
-      ones': beyond, pushing it further up only breaks D, and a k that starts above 0 lets D
-      explode. None is without.
+    cap: scalar up to which an error of a refined image, or of one of its pixels, counts, such as
+      twice the mean of the real ones': beyond, pushing it further up only breaks D, and a k that
+      starts above 0 lets D explode. None is without.
 
   Example:
     loss = discriminator_loss(error_of_real, error_of_refined, k=0.5, cap=2.0 * mean_of_real)
@@ -56,7 +61,7 @@ def generator_loss(refined, k, form="began"):
   """The adversarial term of the refiner, a scalar.
 
   Args:
-    refined: `[M]`, e of refined images.
+    refined: `[M]` or `[M, h, w]`, e of refined images or of their pixels.
     k: scalar.
     form: "began", the mean of e, or "paper", k times it.
 

@@ -34,7 +34,7 @@ def step(refiner, autoencoder, agent, recipe):
     seed = tf.stack([count, number])
     images = augment.recolored(augment.moved(images, seed, recipe.shift), seed, recipe.color)
     codes = autoencoder.encode(augment.noisy(images, seed, recipe.noise))
-    return losses.reconstruction_error(images, autoencoder.decode(codes)), agent(codes)
+    return losses.error_maps(images, autoencoder.decode(codes)), agent(codes)
 
   @tf.function
   def run(batch):
@@ -43,17 +43,18 @@ def step(refiner, autoencoder, agent, recipe):
     made = refiner(simulated["image"])
     n = tf.shape(real["image"])[0]
     with tf.GradientTape() as tape:
-      errors, logits = judge(tf.concat([real["image"], made], axis=0), 0)
-      cap = recipe.margin * tf.reduce_mean(errors[:n])
-      loss = losses.discriminator_loss(errors[:n], errors[n:], recipe.k_start, cap)
+      maps, logits = judge(tf.concat([real["image"], made], axis=0), 0)
+      cap = recipe.margin * tf.reduce_mean(maps[:n])
+      fake = maps[n:] if recipe.margin_on == "pixel" else tf.reduce_mean(maps[n:], axis=[1, 2])
+      loss = losses.discriminator_loss(maps[:n], fake, recipe.k_start, cap)
       loss += recipe.identity_weight * losses.identity_loss(logits[:n], real["identity"])
     first.apply_gradients(zip(tape.gradient(loss, judges), judges))
     with tf.GradientTape() as tape:
       made = refiner(simulated["image"])
-      errors, logits = judge(made, 1)
+      maps, logits = judge(made, 1)
       pixels = losses.pixel_loss(made, simulated["image"],
                                  simulated["visible"] + 1.0 - simulated["mask"])
-      loss = (tf.reduce_mean(errors) + recipe.pixel_weight * pixels
+      loss = (tf.reduce_mean(maps) + recipe.pixel_weight * pixels
               + recipe.identity_weight * losses.identity_loss(logits, simulated["identity"]))
     weights = refiner.trainable_variables
     second.apply_gradients(zip(tape.gradient(loss, weights), weights))

@@ -11,6 +11,7 @@ from garden.dagan import networks
 
 BALANCES = ("began", "constant")
 IDENTITY_ON = ("both", "real")
+MARGIN_ON = ("image", "pixel")
 MASKS = ("none", "head", "visible")
 #: Frontal images, and beside them simulated profiles, refined ones, both, true ones; and two
 #: controls: raw ones with other colours and noise, and raw ones with what the refiner did to
@@ -35,7 +36,7 @@ class Network:
     refiner: "residual" or "hourglass".
     refiner_filters: a number, or one a size for the hourglass.
     refiner_blocks: of the residual refiner.
-    add_input: whether the refiner tells what is to be added to its image.
+    output: how the refiner makes its image: "image", "residual" or "blend", see there.
   """
 
   size: int = 32
@@ -47,7 +48,7 @@ class Network:
   refiner: str = "hourglass"
   refiner_filters: int | Sequence[int] = (16, 32, 48)
   refiner_blocks: int = 10
-  add_input: bool = True
+  output: str = "residual"
 
   def __post_init__(self):
     networks.sizes_of(self.size)
@@ -55,6 +56,7 @@ class Network:
       checks.check_count(name, getattr(self, name), 1)
     checks.check_count("vanishing", self.vanishing, 0)
     _check_choice("refiner", self.refiner, networks.REFINERS)
+    _check_choice("output", self.output, networks.OUTPUTS)
 
 
 @gin.register(module="dagan")
@@ -64,10 +66,13 @@ class BEGANRecipe:
 
   Attributes:
     balance: "began", k by its rule, or "constant".
-    gamma: g, the ratio of errors that the rule aims at, in (0, 1].
+    gamma: g, the ratio of errors that the rule aims at. In (0, 1) for images from noise. A refiner
+      begins with images whose error is a real one's, so that below 1 k stays at 0, and above 1,
+      with a margin of more, it settles between.
     k_rate: a.
     k_start: k at the first step, in [0, 1].
     margin: how many times the real images' error made ones count at most for D; 0 is no cap.
+    margin_on: what is capped, the error of an "image" or of each "pixel".
     learning_rate: of Adam, for D, and for G but for `generator_rate`.
     generator_rate: of G, in shares of `learning_rate`.
     beta_1: of Adam.
@@ -82,6 +87,7 @@ class BEGANRecipe:
   k_rate: float = 1e-3
   k_start: float = 0.0
   margin: float = 0.0
+  margin_on: str = "image"
   learning_rate: float = 1e-4
   generator_rate: float = 1.0
   beta_1: float = 0.5
@@ -94,12 +100,12 @@ class BEGANRecipe:
       checks.check_number(name, getattr(self, name))
     for name in ("k_start", "tail", "beta_1"):
       checks.check_number(name, getattr(self, name), most=1)
-    for name in ("gamma", "stall_floor"):
-      checks.check_positive(name, getattr(self, name), most=1)
-    for name in ("learning_rate", "generator_rate"):
+    checks.check_positive("stall_floor", self.stall_floor, most=1)
+    for name in ("gamma", "learning_rate", "generator_rate"):
       checks.check_positive(name, getattr(self, name))
     checks.check_count("stall_window", self.stall_window, 0)
     _check_choice("balance", self.balance, BALANCES)
+    _check_choice("margin_on", self.margin_on, MARGIN_ON)
 
 
 @gin.register(module="dagan")

@@ -30,8 +30,8 @@ def test_images_have_the_size_of_the_network():
 def test_a_step_is_one_of_each_and_k_takes_the_errors_before_it():
   model = _model(k_rate=0.1)
   images = _images()
-  real = float(tf.reduce_mean(model.errors(images)))
-  fake = float(tf.reduce_mean(model.errors(model(model.noise(4, 0)))))
+  real = float(tf.reduce_mean(model.error_maps(images)))
+  fake = float(tf.reduce_mean(model.error_maps(model(model.noise(4, 0)))))
   before = [v.numpy() for v in model.trainable_variables]
   logs = model.train_step(images)
   assert float(model.k_t) == pytest.approx(
@@ -48,11 +48,11 @@ def test_the_generator_makes_images_easier_to_reconstruct():
   noise = model.noise(16, 1)
 
   def error():
-    return float(tf.reduce_mean(model.errors(model(noise))))
+    return float(tf.reduce_mean(model.error_maps(model(noise))))
   before = error()
   for _ in range(5):
     with tf.GradientTape() as tape:
-      loss = tf.reduce_mean(model.errors(model(noise)))
+      loss = tf.reduce_mean(model.error_maps(model(noise)))
     model.minimize(tape, loss, model.generator.trainable_variables, model.generator_optimizer)
   assert error() < before
 

@@ -67,6 +67,29 @@ def test_a_constant_k_stays():
   assert float(model.k_t) == 0.5
 
 
+@pytest.mark.parametrize("margin_on, expected", [("image", -0.5 / 4), ("pixel", 0.0)])
+def test_a_margin_is_of_images_or_of_pixels(margin_on, expected):
+  model = _model(balance="constant", k_start=0.5, margin=2.0, margin_on=margin_on)
+  # An image of four pixels of which one is far off: at .325 the image is below the cap of .4.
+  real, made = tf.fill([1, 2, 2], 0.2), tf.constant([[[1.0, 0.1], [0.1, 0.1]]])
+  with tf.GradientTape() as tape:
+    tape.watch(made)
+    loss = model.adversarial_loss(real, made)
+  gradient = tape.gradient(loss, made).numpy()
+  assert gradient[0, 0, 0] == pytest.approx(expected)
+  np.testing.assert_allclose(gradient.ravel()[1:], -0.5 / 4)
+
+
+def test_a_ratio_above_one_takes_k_off_zero_where_errors_are_alike():
+  # A refiner begins as its image, which D reconstructs about as well as a real one.
+  found = {}
+  for gamma in (0.5, 1.6):
+    model = _model(k_rate=0.1, gamma=gamma, warm_up=0)
+    model.update_balance(tf.constant(0.2), tf.constant(0.2))
+    found[gamma] = float(model.k_t)
+  assert found[0.5] == 0.0 and found[1.6] == pytest.approx(0.1 * 0.6 * 0.2)
+
+
 def test_the_generators_step_sends_nothing_into_the_discriminator():
   model = _model()
   batch = _tensors(_batch())
