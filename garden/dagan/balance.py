@@ -84,7 +84,8 @@ class Balanced(model_lib.GardenModel):
     if logs["k_t"] < _STUCK:
       return {"k_0": "k_t stays at 0: made images are reconstructed worse than gamma asks for, so "
                      "D doesn't tell them from real ones, and G only makes them easier to "
-                     "reconstruct; take balance = 'constant' with a margin, or a greater gamma"}
+                     "reconstruct; take balance = 'constant' with a margin, or a greater gamma, "
+                     "with a margin of more if it is above 1"}
     if logs["k_t"] > 1.0 - _STUCK:
       return {"k_1": "k_t stays at 1: D reconstructs made images as well as it can; take a "
                      "smaller gamma, or a lower learning rate"}

@@ -26,6 +26,10 @@ _SAME = 0.3  # intersection over union, above which two boxes are of one face
 _AROUND = 1.5  # side of the crop, in sides of the box
 
 
+class NoFaceError(ValueError):
+  """An image in which no face was found."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Found:
   """The largest face of an image.
@@ -76,13 +80,14 @@ class Detector:
       `Found`.
 
     Raises:
-      ValueError: it is no image, or no face was found.
+      NoFaceError: no face was found.
+      ValueError: it is no image.
     """
     image = portrait.as_rgb(image)
     boxes, keys, scores = self._boxes(image)
     if not len(boxes):
-      raise ValueError("no face was found; give a photograph of a face from the front, which fills "
-                       "a fifth or more of its height")
+      raise NoFaceError("no face was found; give a photograph of a face from the front, which "
+                        "fills a fifth or more of its height")
     size = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     largest = size.argmax()
     right, left = keys[largest, :2]

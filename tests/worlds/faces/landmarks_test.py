@@ -87,7 +87,7 @@ def test_a_portrait_of_found_points_looks_ahead(detector):
 
 @needs_package
 def test_an_image_without_a_face_is_refused(detector):
-  with pytest.raises(ValueError, match="no face was found"):
+  with pytest.raises(landmarks.NoFaceError, match="no face was found"):
     detector(np.full((100, 100, 3), 128, np.uint8))
 
 
