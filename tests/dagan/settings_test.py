@@ -18,7 +18,8 @@ def test_the_defaults_are_the_papers_switches():
     ("generator_form", "hinge", "generator_form is 'hinge'"),
     ("identity_form", "margin", "identity_form is 'margin'"), ("gamma", 0.0, "gamma is 0.0"),
     ("margin_on", "face", "margin_on is 'face'"), ("k_start", 2.0, "k_start is 2.0"),
-    ("margin", -1, "margin"), ("warm_up", -1, "warm_up is -1"), ("stall_floor", 0, "stall_floor is 0"),
+    ("margin", -1, "margin"), ("warm_up", -1, "warm_up is -1"),
+    ("stall_floor", 0, "stall_floor is 0"),
     ("learning_rate", 0.0, "learning_rate is 0.0"), ("tail", 1.5, "tail is 1.5")])
 def test_recipes_out_of_range_are_refused(field, value, message):
   with pytest.raises(ValueError, match=message):
