@@ -82,5 +82,5 @@ def test_d_is_to_reconstruct_the_image_without_its_noise():
     model.autoencoder.decoder.image.kernel.assign(
         tf.zeros_like(model.autoencoder.decoder.image.kernel))
     errors.append(model.judged(images, 0)[0].numpy())
-  np.testing.assert_allclose(errors[0], np.abs(images).mean(axis=(1, 2, 3)), rtol=1e-5)
+  np.testing.assert_allclose(errors[0], np.abs(images).mean(axis=-1), rtol=1e-5)
   np.testing.assert_allclose(errors[0], errors[1], rtol=1e-5)
