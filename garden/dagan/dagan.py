@@ -45,7 +45,7 @@ class DAGAN(balance.Balanced):
     super().__init__(network, recipe, steps, recipe.warm_up, shown, seed, **kwargs)
     self.n_identities = int(n_identities)
     self.refiner = networks.Refiner(network.refiner, network.refiner_filters,
-                                    network.refiner_blocks, network.output)
+                                    network.refiner_blocks, network.add_input)
     self.agent = tf.keras.layers.Dense(self.n_identities, dtype="float32")
     self.earlier = history.History(recipe.history, network.size) if recipe.history else None
     self.add_trackers(*_LOGGED)

@@ -11,7 +11,6 @@ A size that halves to 7 instead of 8, as 224 does, starts from 7 x 7.
 import tensorflow as tf
 
 REFINERS = ("residual", "hourglass")
-OUTPUTS = ("image", "residual", "blend")
 
 
 def sizes_of(size):
@@ -219,58 +218,43 @@ class Refiner(tf.keras.layers.Layer):
     form: "residual" or "hourglass".
     filters: channels of the residual blocks; of the hourglass at each size, from the top.
     blocks: number of residual blocks.
-    output: what the net tells. "image": the refined image y itself, through tanh. "residual": what
-      is to be added to the image x, nothing at first; what comes out may lie a little outside of
-      [-1, 1]. "blend": y and where it takes the place of x, a x + (1 - a) y with a map a in
-      (0, 1), mostly x at first: it keeps what the photograph shows, and paints what it doesn't.
+    add_input: the net tells what is to be added to the image, nothing at first, instead of the
+      image itself through tanh. What comes out may then lie a little outside of [-1, 1].
     channels: c.
     **kwargs: of `tf.keras.layers.Layer`.
 
   Raises:
-    ValueError: there is no such form or output, or filters don't fit the form.
+    ValueError: there is no such form, or filters don't fit it.
 
   Example:
     refined = Refiner("hourglass", filters=(16, 32, 48))(simulated)
   """
 
-  def __init__(self, form="residual", filters=64, blocks=10, output="residual", channels=3,
-               **kwargs):
+  def __init__(self, form="residual", filters=64, blocks=10, add_input=True, channels=3, **kwargs):
     super().__init__(**kwargs)
     if form not in REFINERS:
       raise ValueError(f"form is {form!r}; it must be one of {', '.join(REFINERS)}")
-    if output not in OUTPUTS:
-      raise ValueError(f"output is {output!r}; it must be one of {', '.join(OUTPUTS)}")
     several = isinstance(filters, list | tuple)
     if several != (form == "hourglass"):
       raise ValueError(f"filters are {filters!r}; the {form} refiner takes "
                        + ("one number" if form == "residual" else "a number a size, as (16, 32)"))
-    self.form, self.blocks, self.output_form = form, int(blocks), output
+    self.form, self.blocks, self.add_input = form, int(blocks), bool(add_input)
     self.filters, self.channels = tuple(filters) if several else int(filters), int(channels)
     self.body = (_Hourglass(self.filters, dtype=self.dtype_policy) if several
                  else _Residual(self.filters, self.blocks, dtype=self.dtype_policy))
     self.image = tf.keras.layers.Conv2D(
         self.channels, 3 if several else 1, padding="same", dtype="float32",
-        kernel_initializer="zeros" if output == "residual" else "glorot_uniform")
-    self.kept = None
-    if output == "blend":
-      self.kept = tf.keras.layers.Conv2D(1, 3, padding="same", dtype="float32",
-                                         activation="sigmoid", bias_initializer="ones")
+        kernel_initializer="zeros" if add_input else "glorot_uniform")
 
   def call(self, images):
     """The refined images."""
-    x = tf.cast(self.body(tf.cast(images, self.compute_dtype)), tf.float32)
-    images, told = tf.cast(images, tf.float32), self.image(x)
-    if self.output_form == "residual":
-      return images + told
-    if self.output_form == "image":
-      return tf.tanh(told)
-    kept = self.kept(x)
-    return kept * images + (1.0 - kept) * tf.tanh(told)
+    told = self.image(tf.cast(self.body(tf.cast(images, self.compute_dtype)), tf.float32))
+    return tf.cast(images, tf.float32) + told if self.add_input else tf.tanh(told)
 
   def get_config(self):
     """The arguments of the constructor."""
     return {**super().get_config(), "form": self.form, "filters": self.filters,
-            "blocks": self.blocks, "output": self.output_form, "channels": self.channels}
+            "blocks": self.blocks, "add_input": self.add_input, "channels": self.channels}
 
 
 class _Residual(tf.keras.layers.Layer):

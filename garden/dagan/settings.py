@@ -36,7 +36,7 @@ class Network:
     refiner: "residual" or "hourglass".
     refiner_filters: a number, or one a size for the hourglass.
     refiner_blocks: of the residual refiner.
-    output: how the refiner makes its image: "image", "residual" or "blend", see there.
+    add_input: whether the refiner tells what is to be added to its image.
   """
 
   size: int = 32
@@ -48,7 +48,7 @@ class Network:
   refiner: str = "hourglass"
   refiner_filters: int | Sequence[int] = (16, 32, 48)
   refiner_blocks: int = 10
-  output: str = "residual"
+  add_input: bool = True
 
   def __post_init__(self):
     networks.sizes_of(self.size)
@@ -56,7 +56,6 @@ class Network:
       checks.check_count(name, getattr(self, name), 1)
     checks.check_count("vanishing", self.vanishing, 0)
     _check_choice("refiner", self.refiner, networks.REFINERS)
-    _check_choice("output", self.output, networks.OUTPUTS)
 
 
 @gin.register(module="dagan")
@@ -66,9 +65,8 @@ class BEGANRecipe:
 
   Attributes:
     balance: "began", k by its rule, or "constant".
-    gamma: g, the ratio of errors that the rule aims at. In (0, 1) for images from noise. A refiner
-      begins with images whose error is a real one's, so that below 1 k stays at 0, and above 1,
-      with a margin of more, it settles between.
+    gamma: g, the ratio of errors that the rule aims at, in (0, 1], or up to the margin. A refiner
+      begins with images whose error is a real one's: at 1 or less its k stays at 0.
     k_rate: a.
     k_start: k at the first step, in [0, 1].
     margin: how many times the real images' error made ones count at most for D; 0 is no cap.
@@ -104,6 +102,9 @@ class BEGANRecipe:
     for name in ("gamma", "learning_rate", "generator_rate"):
       checks.check_positive(name, getattr(self, name))
     checks.check_count("stall_window", self.stall_window, 0)
+    if self.gamma > 1 and self.gamma >= self.margin:
+      raise ValueError(f"gamma is {self.gamma} and margin {self.margin}; a gamma above 1 needs a "
+                       "margin above it, or D diverges")
     _check_choice("balance", self.balance, BALANCES)
     _check_choice("margin_on", self.margin_on, MARGIN_ON)
 

@@ -84,7 +84,7 @@ def test_a_ratio_above_one_takes_k_off_zero_where_errors_are_alike():
   # A refiner begins as its image, which D reconstructs about as well as a real one.
   found = {}
   for gamma in (0.5, 1.6):
-    model = _model(k_rate=0.1, gamma=gamma, warm_up=0)
+    model = _model(k_rate=0.1, gamma=gamma, margin=2.0)
     model.update_balance(tf.constant(0.2), tf.constant(0.2))
     found[gamma] = float(model.k_t)
   assert found[0.5] == 0.0 and found[1.6] == pytest.approx(0.1 * 0.6 * 0.2)

@@ -89,28 +89,9 @@ def test_a_refiner_begins_as_the_image(options):
 
 
 @pytest.mark.parametrize("options", _REFINERS)
-def test_a_refiner_of_the_image_itself_stays_in_the_range(options):
-  found = networks.Refiner(output="image", **options)(_images(16)).numpy()
+def test_without_its_input_a_refiner_stays_in_the_range(options):
+  found = networks.Refiner(add_input=False, **options)(_images(16)).numpy()
   assert found.shape == (2, 16, 16, 3) and np.abs(found).max() < 1 and found.std() > 0
-
-
-@pytest.mark.parametrize("options", _REFINERS)
-def test_a_blend_is_between_the_image_and_what_is_painted(options):
-  net, images = networks.Refiner(output="blend", **options), _images(16)
-  found = net(images).numpy()
-  assert np.abs(found).max() <= 1 and 0 < np.abs(found - images).mean() < 0.5
-  net.kept.kernel.assign(tf.zeros_like(net.kept.kernel))
-  net.kept.bias.assign([100.0])
-  np.testing.assert_allclose(net(images), images, atol=1e-6)
-  net.kept.bias.assign([-100.0])
-  net.image.kernel.assign(tf.zeros_like(net.image.kernel))
-  net.image.bias.assign([0.5] * 3)
-  np.testing.assert_allclose(net(images), np.full(images.shape, np.tanh(0.5)), atol=1e-6)
-
-
-def test_a_refiner_of_another_output_is_refused():
-  with pytest.raises(ValueError, match="output is 'sum'; it must be one of image, residual, blend"):
-    networks.Refiner(output="sum")
 
 
 @pytest.mark.parametrize("options", _REFINERS)
@@ -127,8 +108,7 @@ def test_a_refiner_learns_something_at_every_layer(options):
 
 
 @pytest.mark.parametrize("options", [
-    *_REFINERS, {"form": "residual", "filters": 4, "blocks": 1, "output": "image"},
-    {"form": "hourglass", "filters": (4, 6), "output": "blend"}])
+    *_REFINERS, {"form": "residual", "filters": 4, "blocks": 1, "add_input": False}])
 def test_a_refiner_is_made_again_from_its_config(options):
   net = networks.Refiner(**options)
   again = networks.Refiner.from_config(net.get_config())

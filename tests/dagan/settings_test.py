@@ -17,6 +17,7 @@ def test_the_defaults_are_the_papers_switches():
     ("identity_on", "refined", "identity_on is 'refined'"), ("mask", "face", "mask is 'face'"),
     ("generator_form", "hinge", "generator_form is 'hinge'"),
     ("identity_form", "margin", "identity_form is 'margin'"), ("gamma", 0.0, "gamma is 0.0"),
+    ("gamma", 1.5, "gamma is 1.5 and margin 0.0; a gamma above 1 needs a margin above it"),
     ("margin_on", "face", "margin_on is 'face'"), ("k_start", 2.0, "k_start is 2.0"),
     ("margin", -1, "margin"), ("warm_up", -1, "warm_up is -1"),
     ("stall_floor", 0, "stall_floor is 0"),
@@ -29,8 +30,13 @@ def test_recipes_out_of_range_are_refused(field, value, message):
 @pytest.mark.parametrize("field, value, message", [
     ("size", 33, "size is 33"), ("filters", 0, "filters is 0"),
     ("vanishing", -1, "vanishing is -1"),
-    ("output", "sum", "output is 'sum'; it must be one of image, residual, blend"),
     ("refiner", "unet", "refiner is 'unet'; it must be one of residual, hourglass")])
 def test_networks_out_of_range_are_refused(field, value, message):
   with pytest.raises(ValueError, match=message):
     settings.Network(**{field: value})
+
+
+def test_a_ratio_above_one_is_taken_below_the_margin_alone():
+  assert settings.Recipe(gamma=1.6, margin=2.0).gamma == 1.6
+  with pytest.raises(ValueError, match="gamma is 2.0 and margin 2.0"):
+    settings.BEGANRecipe(gamma=2.0, margin=2.0)
