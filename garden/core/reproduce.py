@@ -6,6 +6,7 @@ never done again, a killed one goes on from its last save.
 """
 
 import dataclasses
+import hashlib
 import itertools
 import math
 import os
@@ -27,6 +28,7 @@ from garden.core import report
 from garden.core import results_page
 
 NOT_RUN = "not run"
+_LONGEST = 160  # characters of a run's name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +74,10 @@ class Entry:
     for variant, seed in itertools.product(self.variants, range(self.seeds)):
       bindings = [*self.bindings, *([variant] if variant else [])]
       marks = "".join("-" + re.sub(r"\W+", "_", b) for b in bindings)
-      yield f"{stem}{marks}-seed{seed}", seed, [f"SEED = {seed}", *bindings]
+      name = stem + marks
+      if len(name) > _LONGEST:  # a file system takes 255
+        name = f"{name[:_LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+      yield f"{name}-seed{seed}", seed, [f"SEED = {seed}", *bindings]
 
   def setting_of(self, row):
     """The setting of a run's row in the table, or None if the row isn't the entry's."""

@@ -7,6 +7,6 @@ from garden.dagan.began import BEGAN
 from garden.dagan.dagan import DAGAN
 from garden.dagan.networks import BEGANAutoencoder
 from garden.dagan.networks import Decoder
-from garden.dagan.networks import Refiner
+from garden.dagan.refiner import Refiner
 
 __all__ = ["BEGAN", "BEGANAutoencoder", "DAGAN", "Decoder", "Refiner"]

@@ -40,7 +40,7 @@ class Balanced(model_lib.GardenModel):
     self.steps, self.before = int(steps), int(before)
     self.autoencoder = networks.BEGANAutoencoder(
         network.size, network.filters, network.hidden, network.skip, network.vanishing,
-        network.spectral)
+        network.spectral, network.detail)
     self.k_t = self.state_variable(recipe.k_start, "k_t")
     self.stalls = schedule.StallHalving(recipe.stall_window, recipe.stall_floor)
     self.album = album_lib.Album(TIMES, shown, network.size, self.steps)

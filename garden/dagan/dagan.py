@@ -16,6 +16,7 @@ from garden.dagan import balance
 from garden.dagan import history
 from garden.dagan import losses
 from garden.dagan import networks
+from garden.dagan import refiner as refiner_lib
 
 _LOGGED = ("discriminator_loss", "generator_loss", "identity_loss", "refined_identity_loss",
            "pixel_loss", "real_error", "refined_error", "convergence", "k_t", "identity_accuracy",
@@ -44,9 +45,9 @@ class DAGAN(balance.Balanced):
   def __init__(self, network, recipe, n_identities, steps=1000, shown=1, seed=0, **kwargs):
     super().__init__(network, recipe, steps, recipe.warm_up, shown, seed, **kwargs)
     self.n_identities = int(n_identities)
-    self.refiner = networks.Refiner(network.refiner, network.refiner_filters,
-                                    network.refiner_blocks, network.add_input)
-    self.agent = tf.keras.layers.Dense(self.n_identities, dtype="float32")
+    self.refiner = refiner_lib.Refiner(network.refiner, network.refiner_filters,
+                                       network.refiner_blocks, network.add_input)
+    self.agent = networks.IdentityAgent(self.n_identities, recipe.identity_form == "margin")
     self.earlier = history.History(recipe.history, network.size) if recipe.history else None
     self.add_trackers(*_LOGGED)
 
@@ -64,7 +65,7 @@ class DAGAN(balance.Balanced):
     return self.refiner(images)
 
   def discriminate(self, images, wanted=None, training=False):
-    """D: `(error maps [N, s, s], logits [N, K])` of images.
+    """D: `(error maps [N, s, s], logits or cosines [N, K])` of images.
 
     Args:
       images: `[N, s, s, 3]`.
@@ -73,8 +74,8 @@ class DAGAN(balance.Balanced):
     """
     codes = self.autoencoder.encode(images, training)
     wanted = images if wanted is None else wanted
-    return (losses.error_maps(wanted, self.autoencoder.decode(codes)),
-            self.agent(tf.cast(codes, tf.float32)))
+    return (losses.error_maps(wanted, self.autoencoder.decode(codes, images)),
+            self.agent(codes))
 
   def judged(self, images, number):
     """`discriminate` as training has it: images are moved, recoloured and noisy, see `augment`.

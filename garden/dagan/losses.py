@@ -20,7 +20,8 @@ import tensorflow as tf
 from garden.core import losses as core_losses
 
 FORMS = ("began", "paper")
-IDENTITY_FORMS = ("softmax", "one_vs_all")
+IDENTITY_FORMS = ("softmax", "one_vs_all", "margin")
+SCALE, MARGIN = 16.0, 0.2  # s and m of `margin_logits`
 
 
 def error_maps(images, reconstructions):
@@ -74,13 +75,31 @@ def generator_loss(refined, k, form="began"):
   return loss if form == "began" else k * loss
 
 
+def margin_logits(cosines, labels):
+  """Logits s (cos - m [k = y]): the right person must win by m (Wang et al., "CosFace", 2018).
+
+  Args:
+    cosines: `[N, K]` of features and people, in [-1, 1].
+    labels: `[N]` int in 0 .. K - 1.
+
+  Returns:
+    `[N, K]`.
+
+  Example:
+    logits = margin_logits(cosines, labels)
+  """
+  right = tf.one_hot(tf.cast(labels, tf.int32), tf.shape(cosines)[-1], dtype=cosines.dtype)
+  return SCALE * (cosines - MARGIN * right)
+
+
 def identity_loss(logits, labels, form="softmax"):
   """L_ip, the cross-entropy of labelled images, a scalar.
 
   Args:
-    logits: `[N, K]` of the identity agent on D's bottleneck.
+    logits: `[N, K]` of the identity agent on D's bottleneck; cosines for the form "margin".
     labels: `[N]` int; -1 is an image without a label, which doesn't count.
-    form: "softmax", or "one_vs_all", the printed binary form, the mean over the K.
+    form: "softmax"; "one_vs_all", the printed binary form, the mean over the K; or "margin", the
+      softmax of `margin_logits`.
 
   Returns:
     Scalar, 0 if there is no label.
@@ -93,7 +112,9 @@ def identity_loss(logits, labels, form="softmax"):
   """
   labels = tf.cast(labels, tf.int32)
   known = tf.maximum(labels, 0)
-  if form == "softmax":
+  if form == "margin":
+    logits = margin_logits(logits, known)
+  if form in ("softmax", "margin"):
     each = tf.nn.sparse_softmax_cross_entropy_with_logits(known, logits)
   elif form == "one_vs_all":
     each = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(

@@ -1,4 +1,4 @@
-"""The networks: BEGAN's auto-encoder, whose decoder is its generator too, and DA-GAN's refiner.
+"""BEGAN's auto-encoder, whose decoder is its generator too, and DA-GAN's agent on its code.
 
 Berthelot et al. 2017. Encoder: conv 3x3 of n filters; at each size two conv 3x3 with ELU, then
 one of stride 2 with n more filters; a linear layer to h numbers. Decoder: a linear layer to 8 x 8 x
@@ -9,8 +9,6 @@ A size that halves to 7 instead of 8, as 224 does, starts from 7 x 7.
 """
 
 import tensorflow as tf
-
-REFINERS = ("residual", "hourglass")
 
 
 def sizes_of(size):
@@ -129,16 +127,18 @@ class Decoder(tf.keras.layers.Layer):
     self.blocks = [_Convolutions(self.filters, dtype=self.dtype_policy) for _ in self.sizes]
     self.image = tf.keras.layers.Conv2D(self.channels, 3, padding="same", dtype="float32")
 
-  def call(self, codes, carry=None):
-    """The images; carry as in `Encoder`."""
+  def call(self, codes, carry=None, detail=None):
+    """The images; carry as in `Encoder`, and detail `[N, s, s, channels]` for the last size."""
     side = self.sizes[0]
     x = first = tf.reshape(self.start(tf.cast(codes, self.compute_dtype)),
                            [-1, side, side, self.filters])
     for size, block in zip(self.sizes, self.blocks):
       if size != side:
-        x = _larger(x, size // x.shape[1])
+        x = larger(x, size // x.shape[1])
         if self.skip:
-          x = tf.concat([x, _larger(first, size // side)], axis=-1)
+          x = tf.concat([x, larger(first, size // side)], axis=-1)
+      if detail is not None and size == self.size:
+        x = tf.concat([x, tf.cast(detail, x.dtype)], axis=-1)
       x = block(x, carry)
     return self.image(tf.cast(x, tf.float32))
 
@@ -159,6 +159,9 @@ class BEGANAutoencoder(tf.keras.layers.Layer):
     skip: see `Decoder`.
     vanishing: steps over which vanishing residuals vanish; 0 is without them.
     spectral: see `Encoder`.
+    detail: whether the finest detail of an image, x less its averages of 2 x 2, goes past the code
+      to the decoder's last maps. A code holds no detail, so that without it blurred images are the
+      ones that are easy to reconstruct, and what a G makes is blurred. Not of Berthelot et al.
     channels: c.
     **kwargs: of `tf.keras.layers.Layer`.
 
@@ -167,13 +170,13 @@ class BEGANAutoencoder(tf.keras.layers.Layer):
   """
 
   def __init__(self, size, filters=64, hidden=64, skip=False, vanishing=0, spectral=False,
-               channels=3, **kwargs):
+               detail=False, channels=3, **kwargs):
     super().__init__(**kwargs)
     if vanishing < 0:
       raise ValueError(f"vanishing is {vanishing}; it must be a number of steps, at least 0")
     self.size, self.filters, self.hidden = int(size), int(filters), int(hidden)
     self.skip, self.vanishing, self.channels = bool(skip), int(vanishing), int(channels)
-    self.spectral = bool(spectral)
+    self.spectral, self.detail = bool(spectral), bool(detail)
     self.encoder = Encoder(size, filters, hidden, spectral, dtype=self.dtype_policy)
     self.decoder = Decoder(size, filters, skip, channels, dtype=self.dtype_policy)
     self.carry = None
@@ -185,13 +188,17 @@ class BEGANAutoencoder(tf.keras.layers.Layer):
     """The codes of images, `[N, h]`."""
     return self.encoder(images, self.carry, training=training)
 
-  def decode(self, codes):
-    """The images of codes, `[N, s, s, c]` float32."""
-    return self.decoder(codes, self.carry)
+  def decode(self, codes, images):
+    """The reconstructions `[N, s, s, c]` float32 of images from their codes."""
+    detail = None
+    if self.detail:
+      images = tf.cast(images, tf.float32)
+      detail = images - larger(tf.nn.avg_pool2d(images, 2, 2, "VALID"), 2)
+    return self.decoder(codes, self.carry, detail)
 
   def call(self, images, training=None):
     """The reconstructions."""
-    return self.decode(self.encode(images, training))
+    return self.decode(self.encode(images, training), images)
 
   def vanish(self, step):
     """Sets the carry of a step, 1 at the first and 0 from `vanishing` on."""
@@ -203,115 +210,47 @@ class BEGANAutoencoder(tf.keras.layers.Layer):
     """The arguments of the constructor."""
     return {**super().get_config(), "size": self.size, "filters": self.filters,
             "hidden": self.hidden, "skip": self.skip, "vanishing": self.vanishing,
-            "spectral": self.spectral, "channels": self.channels}
+            "spectral": self.spectral, "detail": self.detail, "channels": self.channels}
 
 
 @tf.keras.utils.register_keras_serializable(package="garden")
-class Refiner(tf.keras.layers.Layer):
-  """Simulated images `[N, h, w, c]` in [-1, 1] -> refined ones, float32.
-
-  "residual" is SimGAN's (Shrivastava et al. 2017): conv 7x7, residual blocks of two conv 3x3, conv
-  1x1. "hourglass" is a U-net: at each size two conv 3x3 with ELU, the first of stride 2 below the
-  top; at the bottom a dilated one; back up by nearest neighbours, joined with what was there.
+class IdentityAgent(tf.keras.layers.Layer):
+  """DA-GAN's second agent: codes `[N, h]` -> logits of K people `[N, K]` float32.
 
   Args:
-    form: "residual" or "hourglass".
-    filters: channels of the residual blocks; of the hourglass at each size, from the top.
-    blocks: number of residual blocks.
-    add_input: the net tells what is to be added to the image, nothing at first, instead of the
-      image itself through tanh. What comes out may then lie a little outside of [-1, 1].
-    channels: c.
+    n_identities: K.
+    cosine: whether it tells the cosines of codes and people, for a loss with a margin, instead of
+      a linear layer's numbers.
     **kwargs: of `tf.keras.layers.Layer`.
 
-  Raises:
-    ValueError: there is no such form, or filters don't fit it.
-
   Example:
-    refined = Refiner("hourglass", filters=(16, 32, 48))(simulated)
+    logits = IdentityAgent(240)(autoencoder.encode(images))
   """
 
-  def __init__(self, form="residual", filters=64, blocks=10, add_input=True, channels=3, **kwargs):
-    super().__init__(**kwargs)
-    if form not in REFINERS:
-      raise ValueError(f"form is {form!r}; it must be one of {', '.join(REFINERS)}")
-    several = isinstance(filters, list | tuple)
-    if several != (form == "hourglass"):
-      raise ValueError(f"filters are {filters!r}; the {form} refiner takes "
-                       + ("one number" if form == "residual" else "a number a size, as (16, 32)"))
-    self.form, self.blocks, self.add_input = form, int(blocks), bool(add_input)
-    self.filters, self.channels = tuple(filters) if several else int(filters), int(channels)
-    self.body = (_Hourglass(self.filters, dtype=self.dtype_policy) if several
-                 else _Residual(self.filters, self.blocks, dtype=self.dtype_policy))
-    self.image = tf.keras.layers.Conv2D(
-        self.channels, 3 if several else 1, padding="same", dtype="float32",
-        kernel_initializer="zeros" if add_input else "glorot_uniform")
+  def __init__(self, n_identities, cosine=False, **kwargs):
+    super().__init__(**{**kwargs, "dtype": "float32"})
+    self.n_identities, self.cosine = int(n_identities), bool(cosine)
 
-  def call(self, images):
-    """The refined images."""
-    told = self.image(tf.cast(self.body(tf.cast(images, self.compute_dtype)), tf.float32))
-    return tf.cast(images, tf.float32) + told if self.add_input else tf.tanh(told)
+  def build(self, shape):
+    """Makes the weights for codes of a shape."""
+    self.people = self.add_weight(name="people", shape=[shape[-1], self.n_identities],
+                                  initializer="glorot_uniform")
+    self.bias = None if self.cosine else self.add_weight(
+        name="bias", shape=[self.n_identities], initializer="zeros")
+    super().build(shape)
+
+  def call(self, codes):
+    """The logits, or the cosines."""
+    if self.cosine:
+      return tf.matmul(tf.math.l2_normalize(codes, axis=-1),
+                       tf.math.l2_normalize(self.people, axis=0))
+    return tf.matmul(codes, self.people) + self.bias
 
   def get_config(self):
     """The arguments of the constructor."""
-    return {**super().get_config(), "form": self.form, "filters": self.filters,
-            "blocks": self.blocks, "add_input": self.add_input, "channels": self.channels}
+    return {**super().get_config(), "n_identities": self.n_identities, "cosine": self.cosine}
 
 
-class _Residual(tf.keras.layers.Layer):
-  """A conv 7x7 and residual blocks, all at the image's size."""
-
-  def __init__(self, filters, blocks, **kwargs):
-    super().__init__(**kwargs)
-    make = dict(padding="same", kernel_initializer="he_normal", dtype=self.dtype_policy)
-    self.first = tf.keras.layers.Conv2D(filters, 7, activation="relu", **make)
-    self.pairs = [(tf.keras.layers.Conv2D(filters, 3, activation="relu", **make),
-                   tf.keras.layers.Conv2D(filters, 3, **make)) for _ in range(blocks)]
-
-  def call(self, x):
-    """`[N, h, w, c]` -> `[N, h, w, filters]`."""
-    x = self.first(x)
-    for first, second in self.pairs:
-      x = tf.nn.relu(x + second(first(x)))
-    return x
-
-
-class _Hourglass(tf.keras.layers.Layer):
-  """A U-net."""
-
-  def __init__(self, filters, **kwargs):
-    super().__init__(**kwargs)
-
-    def convolution(wide, strides=1, dilation=1):
-      return tf.keras.layers.Conv2D(
-          wide, 3, strides=strides, dilation_rate=dilation, padding="same", activation="elu",
-          dtype=self.dtype_policy)
-
-    self.filters = filters
-    self.down = [[convolution(wide, 1 if k == 0 else 2), convolution(wide)]
-                 for k, wide in enumerate(filters)]
-    self.bottom = [convolution(filters[-1], dilation=2), convolution(filters[-1])]
-    self.up = [[convolution(wide), convolution(wide)] for wide in filters[-2::-1]]
-
-  def call(self, x):
-    """`[N, h, w, c]` -> `[N, h, w, filters[0]]`."""
-    least = 2 ** (len(self.filters) - 1)
-    if x.shape[1] is not None and (x.shape[1] % least or x.shape[2] % least):
-      raise ValueError(f"images are {x.shape[1]} x {x.shape[2]}; an hourglass of "
-                       f"{len(self.filters)} sizes needs multiples of {least}")
-    kept = []
-    for pair in self.down:
-      for layer in pair:
-        x = layer(x)
-      kept.append(x)
-    for layer in self.bottom:
-      x = layer(x)
-    for pair, other in zip(self.up, kept[-2::-1]):
-      x = tf.concat([_larger(x, 2), other], axis=-1)
-      for layer in pair:
-        x = layer(x)
-    return x
-
-
-def _larger(x, factor):
-  """Nearest neighbours, `factor` times the size."""
+def larger(x, factor):
+  """Nearest neighbours: `[N, h, w, c]` -> `[N, factor h, factor w, c]`."""
   return tf.repeat(tf.repeat(x, factor, axis=1), factor, axis=2)

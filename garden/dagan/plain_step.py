@@ -14,7 +14,7 @@ def step(refiner, autoencoder, agent, recipe):
   """A compiled step: D, then G; the balance is constant.
 
   Args:
-    refiner: `networks.Refiner`.
+    refiner: `refiner.Refiner`.
     autoencoder: `networks.BEGANAutoencoder`.
     agent: the layer from codes to identities.
     recipe: `settings.Recipe` with a margin.
@@ -33,8 +33,9 @@ def step(refiner, autoencoder, agent, recipe):
   def judge(images, number):
     seed = tf.stack([count, number])
     images = augment.recolored(augment.moved(images, seed, recipe.shift), seed, recipe.color)
-    codes = autoencoder.encode(augment.noisy(images, seed, recipe.noise))
-    return losses.error_maps(images, autoencoder.decode(codes)), agent(codes)
+    seen = augment.noisy(images, seed, recipe.noise)
+    codes = autoencoder.encode(seen)
+    return losses.error_maps(images, autoencoder.decode(codes, seen)), agent(codes)
 
   @tf.function
   def run(batch):
@@ -47,7 +48,8 @@ def step(refiner, autoencoder, agent, recipe):
       cap = recipe.margin * tf.reduce_mean(maps[:n])
       fake = maps[n:] if recipe.margin_on == "pixel" else tf.reduce_mean(maps[n:], axis=[1, 2])
       loss = losses.discriminator_loss(maps[:n], fake, recipe.k_start, cap)
-      loss += recipe.identity_weight * losses.identity_loss(logits[:n], real["identity"])
+      loss += recipe.identity_weight * losses.identity_loss(
+          logits[:n], real["identity"], recipe.identity_form)
     first.apply_gradients(zip(tape.gradient(loss, judges), judges))
     with tf.GradientTape() as tape:
       made = refiner(simulated["image"])
@@ -55,7 +57,8 @@ def step(refiner, autoencoder, agent, recipe):
       pixels = losses.pixel_loss(made, simulated["image"],
                                  simulated["visible"] + 1.0 - simulated["mask"])
       loss = (tf.reduce_mean(maps) + recipe.pixel_weight * pixels
-              + recipe.identity_weight * losses.identity_loss(logits, simulated["identity"]))
+              + recipe.identity_weight * losses.identity_loss(
+                  logits, simulated["identity"], recipe.identity_form))
     weights = refiner.trainable_variables
     second.apply_gradients(zip(tape.gradient(loss, weights), weights))
     return loss

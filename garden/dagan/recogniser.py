@@ -3,7 +3,7 @@
 The features f of an image and the weights w_k of a person are brought to length 1, and the right
 person's cosine must win by a margin m (Wang et al., "CosFace", 2018):
 
-    L = CE(s (cos(f, w_k) - m [k = y]))
+    L = CE(s (cos(f, w_k) - m [k = y]))        see `losses.margin_logits`
 
 Its features, before the last layer, are what identities and distributions are compared by. It never
 sees D, and D never sees it.
@@ -13,8 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from garden.dagan import data
-
-_SCALE, _MARGIN = 16.0, 0.2
+from garden.dagan import losses
 
 
 @tf.keras.utils.register_keras_serializable(package="garden")
@@ -65,8 +64,9 @@ class Recogniser(tf.keras.Model):
 
 def margin_loss(labels, cosines):
   """L of the module, `[N]`: labels `[N]` int, cosines `[N, K]`."""
-  hot = tf.one_hot(tf.cast(tf.reshape(labels, [-1]), tf.int32), tf.shape(cosines)[-1])
-  return tf.nn.softmax_cross_entropy_with_logits(hot, _SCALE * (cosines - _MARGIN * hot))
+  labels = tf.cast(tf.reshape(labels, [-1]), tf.int32)
+  return tf.nn.sparse_softmax_cross_entropy_with_logits(labels,
+                                                        losses.margin_logits(cosines, labels))
 
 
 def train(images, labels, n_identities, seed, epochs=40, examples=18_000, batch_size=32,

@@ -36,7 +36,7 @@ class Refinement(export.ServingModule):
       return {"refined": refined,
               "error": losses.reconstruction_error(images, model.autoencoder(images)),
               "refined_error": losses.reconstruction_error(
-                  refined, model.autoencoder.decode(codes)),
+                  refined, model.autoencoder.decode(codes, refined)),
               "identity": tf.math.l2_normalize(tf.cast(codes, tf.float32), axis=-1)}
 
     super().__init__(module, outputs, (size, size), 3, (-1.0, 1.0))

@@ -8,6 +8,7 @@ import gin
 from garden.core import checks
 from garden.dagan import losses
 from garden.dagan import networks
+from garden.dagan import refiner as refiner_lib
 
 BALANCES = ("began", "constant")
 IDENTITY_ON = ("both", "real")
@@ -30,6 +31,7 @@ class Network:
     filters: n of the auto-encoder.
     hidden: h, numbers of its code.
     skip: whether its decoder's coarsest map goes to every size.
+    detail: whether the finest detail of its image goes past the code.
     vanishing: steps over which vanishing residuals vanish; 0 is without them.
     spectral: whether the encoder's convolutions are normalised by their spectral norm (Miyato et
       al. 2018, TensorFlow Addons); on one replica alone.
@@ -43,6 +45,7 @@ class Network:
   filters: int = 16
   hidden: int = 64
   skip: bool = False
+  detail: bool = False
   vanishing: int = 0
   spectral: bool = False
   refiner: str = "hourglass"
@@ -55,7 +58,7 @@ class Network:
     for name in ("filters", "hidden", "refiner_blocks"):
       checks.check_count(name, getattr(self, name), 1)
     checks.check_count("vanishing", self.vanishing, 0)
-    _check_choice("refiner", self.refiner, networks.REFINERS)
+    _check_choice("refiner", self.refiner, refiner_lib.REFINERS)
 
 
 @gin.register(module="dagan")
@@ -121,7 +124,8 @@ class Recipe(BEGANRecipe):
     pixel_weight: l_2.
     adversarial_weight: of e(x~) in G's loss; 1 but in ablations.
     generator_form: "began", or "paper", the printed term.
-    identity_form: "softmax", or "one_vs_all", the printed term.
+    identity_form: "softmax"; "one_vs_all", the printed term; or "margin", the softmax of cosines
+      in which the right person must win by a margin, which holds of new people better.
     identity_on: the images that the identity agent learns on: "both", or "real" alone, so that it
       doesn't learn to read refined images as they are.
     mask: where L_pp counts: "none" is everywhere; on the "head"; or on what the photograph shows of

@@ -65,6 +65,14 @@ def test_the_runs_of_an_entry_are_its_seeds_and_variants():
   ]
 
 
+def test_runs_of_many_bindings_have_short_names_of_their_own():
+  many = [f"dagan.Recipe.a_long_name_{number} = {number}" for number in range(12)]
+  names = [name for bindings in (many, [*many[:-1], "other = 1"])
+           for name, _, _ in reproduce.Entry("e", "subspace/tiny.gin", bindings=bindings).runs()]
+  assert len(set(names)) == 2
+  assert all(len(name) < 200 and name.startswith("subspace-tiny-dagan") for name in names)
+
+
 def test_rows_are_means_with_their_error_of_the_mean(finished):
   table = _table()
   rows, _ = reproduce.rows_of(table, str(finished), table.select())

@@ -124,7 +124,7 @@ def test_the_agent_learns_on_refined_images_only_if_told(identity_on, learns):
   with tf.GradientTape() as tape:
     loss, _ = model.discriminator_losses(real, batch["simulated"]["image"],
                                          batch["simulated"]["identity"])
-  gradient = tape.gradient(loss, model.agent.kernel)
+  gradient = tape.gradient(loss, model.agent.people)
   assert (gradient is not None and np.abs(gradient).max() > 0) == learns
 
 

@@ -65,6 +65,14 @@ def test_identity_raises_the_logit_of_the_label_alone(form):
   assert not gradient[1].any()
 
 
+def test_the_right_person_must_win_by_the_margin():
+  # Cosines of .5 each: 16 (.5 - .2) against 16 x .5.
+  found = float(losses.identity_loss(tf.constant([[0.5, 0.5]]), [0], "margin"))
+  assert found == pytest.approx(np.log1p(np.exp(16 * 0.2)), rel=1e-5)
+  np.testing.assert_allclose(losses.margin_logits(tf.constant([[0.5, -1.0]]), [1]),
+                             [[8.0, -19.2]], rtol=1e-6)
+
+
 def test_one_vs_all_is_the_printed_cross_entropy():
   logits = tf.constant([[1.0, -2.0]])
   p = 1 / (1 + np.exp([-1.0, 2.0]))
@@ -101,7 +109,7 @@ def test_k_moves_towards_balance_within_its_range(k, real, refined, expected):
 
 @pytest.mark.parametrize("call, message", [
     (lambda: losses.generator_loss(tf.ones(1), 0.0, "hinge"), "form is 'hinge'"),
-    (lambda: losses.identity_loss(tf.ones([1, 2]), [0], "margin"), "form is 'margin'")])
+    (lambda: losses.identity_loss(tf.ones([1, 2]), [0], "arc"), "form is 'arc'")])
 def test_unknown_forms_are_refused(call, message):
   with pytest.raises(ValueError, match=message):
     call()

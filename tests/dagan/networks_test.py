@@ -23,13 +23,14 @@ def test_other_sizes_are_refused(size):
     networks.sizes_of(size)
 
 
-@pytest.mark.parametrize("options", [{}, {"skip": True}, {"vanishing": 10}, {"channels": 3}])
+@pytest.mark.parametrize("options", [
+    {}, {"skip": True}, {"vanishing": 10}, {"channels": 3}, {"detail": True}])
 def test_an_autoencoder_has_a_code_and_an_image(options):
   net = networks.BEGANAutoencoder(32, filters=4, hidden=6, **options)
   images = _images(32)
   assert net.encode(images).shape == (2, 6)
   assert net(images).shape == (2, 32, 32, 3)
-  np.testing.assert_allclose(net(images), net.decode(net.encode(images)), rtol=1e-5)
+  np.testing.assert_allclose(net(images), net.decode(net.encode(images), images), rtol=1e-5)
 
 
 def test_224_pixels_start_from_seven():
@@ -78,48 +79,8 @@ def test_the_carry_vanishes_in_its_steps():
   assert net.carry.name.startswith("carry") and net.carry not in net.trainable_weights
 
 
-_REFINERS = [{"form": "residual", "filters": 4, "blocks": 2},
-             {"form": "hourglass", "filters": (4, 6, 8)}]
-
-
-@pytest.mark.parametrize("options", _REFINERS)
-def test_a_refiner_begins_as_the_image(options):
-  images = _images(16)
-  np.testing.assert_array_equal(networks.Refiner(**options)(images), images)
-
-
-@pytest.mark.parametrize("options", _REFINERS)
-def test_without_its_input_a_refiner_stays_in_the_range(options):
-  found = networks.Refiner(add_input=False, **options)(_images(16)).numpy()
-  assert found.shape == (2, 16, 16, 3) and np.abs(found).max() < 1 and found.std() > 0
-
-
-@pytest.mark.parametrize("options", _REFINERS)
-def test_a_refiner_learns_something_at_every_layer(options):
-  net = networks.Refiner(**options)
-  images = _images(16)
-  net(images)
-  net.image.kernel.assign(0.1 * tf.ones_like(net.image.kernel))
-  with tf.GradientTape() as tape:
-    loss = tf.reduce_mean(tf.square(net(images) - 0.3))
-  for gradient, variable in zip(tape.gradient(loss, net.trainable_variables),
-                                net.trainable_variables):
-    assert gradient is not None and np.abs(gradient).max() > 0, variable.name
-
-
-@pytest.mark.parametrize("options", [
-    *_REFINERS, {"form": "residual", "filters": 4, "blocks": 1, "add_input": False}])
-def test_a_refiner_is_made_again_from_its_config(options):
-  net = networks.Refiner(**options)
-  again = networks.Refiner.from_config(net.get_config())
-  images = _images(16)
-  net(images), again(images)
-  again.set_weights(net.get_weights())
-  np.testing.assert_allclose(net(images), again(images))
-
-
 def test_an_autoencoder_is_made_again_from_its_config():
-  net = networks.BEGANAutoencoder(16, filters=4, hidden=3, skip=True)
+  net = networks.BEGANAutoencoder(16, filters=4, hidden=3, skip=True, detail=True)
   again = networks.BEGANAutoencoder.from_config(net.get_config())
   images = _images(16)
   net(images), again(images)
@@ -131,18 +92,38 @@ def test_half_precision_tells_images_in_float32():
   policy = tf.keras.mixed_precision.Policy("mixed_float16")
   net = networks.BEGANAutoencoder(8, filters=4, hidden=3, dtype=policy)
   assert net.encode(_images(8)).dtype == tf.float16 and net(_images(8)).dtype == tf.float32
-  refiner = networks.Refiner("hourglass", filters=(4, 4), dtype=policy)
-  assert refiner(_images(8)).dtype == tf.float32
+  agent = networks.IdentityAgent(5, dtype=policy)
+  assert agent(net.encode(_images(8))).dtype == tf.float32
 
 
-@pytest.mark.parametrize("options, message", [
-    ({"form": "unet"}, "form is 'unet'"), ({"form": "hourglass", "filters": 8}, "a number a size"),
-    ({"form": "residual", "filters": (8, 8)}, "takes one number")])
-def test_other_refiners_are_refused(options, message):
-  with pytest.raises(ValueError, match=message):
-    networks.Refiner(**options)
+def test_detail_past_the_code_is_what_an_average_of_two_by_two_takes_away():
+  net = networks.BEGANAutoencoder(8, filters=2, hidden=2, detail=True)
+  images, same_code = _images(8), tf.zeros([2, 2])
+  first = net.decode(same_code, images)
+  # Averages of 2 x 2 that move alone leave the detail as it is; anything finer doesn't.
+  coarse = tf.repeat(tf.repeat(_images(4), 2, axis=1), 2, axis=2)
+  np.testing.assert_allclose(net.decode(same_code, images + coarse), first, atol=1e-5)
+  finer = images + tf.reshape(tf.tile([0.1, -0.1], [32]), [1, 8, 8, 1])
+  assert np.abs(net.decode(same_code, finer) - first).max() > 1e-3
 
 
-def test_images_that_do_not_halve_are_refused():
-  with pytest.raises(ValueError, match="10 x 10; an hourglass of 3 sizes needs multiples of 4"):
-    networks.Refiner("hourglass", filters=(4, 4, 4))(_images(10))
+def test_without_detail_a_reconstruction_is_a_function_of_the_code():
+  net = networks.BEGANAutoencoder(8, filters=2, hidden=2)
+  code = tf.ones([2, 2])
+  np.testing.assert_array_equal(net.decode(code, _images(8)), net.decode(code, -_images(8)))
+
+
+def test_an_agent_is_linear_or_tells_cosines():
+  codes = tf.constant([[3.0, 4.0], [0.0, -2.0]])
+  linear, cosine = networks.IdentityAgent(2), networks.IdentityAgent(2, cosine=True)
+  linear(codes), cosine(codes)
+  people = np.diag([2.0, 1.0])
+  linear.set_weights([people, np.array([0.5, 0.0])])
+  cosine.set_weights([people])
+  np.testing.assert_allclose(linear(codes), [[6.5, 4.0], [0.5, -2.0]], rtol=1e-6)
+  np.testing.assert_allclose(cosine(codes), [[0.6, 0.8], [0.0, -1.0]], atol=1e-6)
+
+
+def test_an_agent_is_made_again_from_its_config():
+  agent = networks.IdentityAgent(3, cosine=True)
+  assert networks.IdentityAgent.from_config(agent.get_config()).cosine

@@ -16,7 +16,7 @@ def test_the_defaults_are_the_papers_switches():
     ("balance", "wasserstein", "balance is 'wasserstein'; it must be one of began, constant"),
     ("identity_on", "refined", "identity_on is 'refined'"), ("mask", "face", "mask is 'face'"),
     ("generator_form", "hinge", "generator_form is 'hinge'"),
-    ("identity_form", "margin", "identity_form is 'margin'"), ("gamma", 0.0, "gamma is 0.0"),
+    ("identity_form", "arc", "identity_form is 'arc'"), ("gamma", 0.0, "gamma is 0.0"),
     ("gamma", 1.5, "gamma is 1.5 and margin 0.0; a gamma above 1 needs a margin above it"),
     ("margin_on", "face", "margin_on is 'face'"), ("k_start", 2.0, "k_start is 2.0"),
     ("margin", -1, "margin"), ("warm_up", -1, "warm_up is -1"),

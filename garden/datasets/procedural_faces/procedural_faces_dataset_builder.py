@@ -21,7 +21,7 @@ from garden.worlds.faces import renderer
 #: should have given, in the same order.
 KINDS = ("frontal", "near", "profile", "probe", "simulated", "truth")
 # Presets' constants were chosen on people of other seeds, 100 to 102.
-_SEEDS = {"gallery": 300, "train": 301, "heldout": 302}
+_SEEDS = {"gallery": 400, "train": 401, "heldout": 402}
 _NEAR, _PROFILE = 20.0, (60.0, 90.0)  # degrees of yaw
 _PHOTOGRAPH = 96  # pixels, least side of the photographs that are turned
 
@@ -94,7 +94,7 @@ class FacesConfig(tfds.core.BuilderConfig):
 
 
 _GROUPS = {"gallery": Group(people=30, frontal=3, near=3, profile=12, probe=16, simulated=12),
-           "train": Group(people=240, frontal=2, profile=16, simulated=8),
+           "train": Group(people=800, frontal=2, profile=8, simulated=6),
            "heldout": Group(people=100, frontal=3, profile=12, probe=6, simulated=6, truth=True)}
 _SOME = {"gallery": Group(people=10, frontal=2, near=1, profile=4, probe=6, simulated=4),
          "train": Group(people=40, frontal=1, profile=8, simulated=4),
@@ -123,11 +123,12 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     >>> builder.download_and_prepare()
   """
 
-  VERSION = tfds.core.Version("2.0.0")
-  RELEASE_NOTES = {"1.0.0": "First release.", "2.0.0": "Other people."}
+  VERSION = tfds.core.Version("3.0.0")
+  RELEASE_NOTES = {"1.0.0": "First release.", "2.0.0": "Other people.",
+                   "3.0.0": "Other people, and more to learn from."}
   BUILDER_CONFIGS = [
       *(FacesConfig(name=f"faces_{size}", size=size, groups=_GROUPS, description=(
-          f"30 people to be recognised, 240 to learn from, 100 to measure on, {size} px."))
+          f"30 people to be recognised, 800 to learn from, 100 to measure on, {size} px."))
         for size in (32, 64)),
       FacesConfig(name="faces_demo", size=32, groups=_SOME, description="For the tour."),
       FacesConfig(name="faces_tiny", size=32, groups=_FEW, description="A few people, for tests.")]
