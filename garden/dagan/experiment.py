@@ -60,7 +60,7 @@ class Profiles(refining.Refining):
     return self._found["quality"]
 
   def evaluate(self, model, data):
-    """Rank 1 by yaw, distances to true profiles, identity; and M beside FID along training."""
+    """Rank 1 by yaw, distances, identity; M beside FID along training; k where it moves."""
     del data
     self._found = {}
     rows = evaluation.recognition_rows(self.recognition(model), self.gallery.of("probe").yaw)
@@ -72,6 +72,8 @@ class Profiles(refining.Refining):
     if np.isfinite(along["correlation"]):
       rows.append({"method": "refined", "metric": "convergence_fid_correlation",
                    "value": along["correlation"]})
+    if self.recipe.balance == "began":
+      rows.append({"method": "refined", "metric": "k_t", "value": float(model.k_t.numpy())})
     return rows
 
   def predictions(self, model, data):

@@ -29,6 +29,17 @@ def test_each_method_has_its_rows(dagan_run):
   assert all(np.isfinite(row["value"]) for row in dagan_run[2])
 
 
+def test_a_k_that_moves_is_told_at_its_end(dagan_run, monkeypatch):
+  run, _, _, model = dagan_run
+  experiment = run.experiment
+  monkeypatch.setattr(experiment, "recognition", lambda model: {})
+  monkeypatch.setattr(experiment, "quality", lambda model: {})
+  for balance in settings.BALANCES:
+    monkeypatch.setattr(experiment, "recipe", settings.Recipe(balance=balance))
+    told = [row["value"] for row in experiment.evaluate(model, None) if row["metric"] == "k_t"]
+    assert told == ([float(model.k_t)] if balance == "began" else [])
+
+
 def test_predictions_tell_of_each_probe(dagan_run):
   with open(dagan_run[1] / "predictions.csv", encoding="utf-8") as file:
     lines = list(csv.DictReader(file))

@@ -97,7 +97,7 @@ _GROUPS = {"gallery": Group(people=30, frontal=3, near=3, profile=12, probe=16, 
            "train": Group(people=800, frontal=2, profile=8, simulated=6),
            "heldout": Group(people=100, frontal=3, profile=12, probe=6, simulated=6, truth=True)}
 _SOME = {"gallery": Group(people=10, frontal=2, near=1, profile=4, probe=6, simulated=4),
-         "train": Group(people=40, frontal=1, profile=8, simulated=4),
+         "train": Group(people=120, frontal=1, profile=4, simulated=3),
          "heldout": Group(people=16, frontal=1, profile=8, probe=4, simulated=4, truth=True)}
 _FEW = {"gallery": Group(people=4, frontal=2, near=1, profile=2, probe=4, simulated=4),
         "train": Group(people=8, frontal=1, profile=4, simulated=4),
@@ -130,7 +130,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
       *(FacesConfig(name=f"faces_{size}", size=size, groups=_GROUPS, description=(
           f"30 people to be recognised, 800 to learn from, 100 to measure on, {size} px."))
         for size in (32, 64)),
-      FacesConfig(name="faces_demo", size=32, groups=_SOME, description="For the tour."),
+      FacesConfig(name="faces_demo", size=64, groups=_SOME, description="For the tour."),
       FacesConfig(name="faces_tiny", size=32, groups=_FEW, description="A few people, for tests.")]
 
   def _info(self) -> tfds.core.DatasetInfo:
