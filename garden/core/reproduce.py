@@ -334,17 +334,15 @@ def markdown(table, result):
             + ", ".join(f"{k} {v}" for k, v in place.items()) + ".", ""]
   for name in dict.fromkeys(e.experiment for e in table.select()):
     groups = {}
-    for row in result["rows"]:
-      if row["experiment"] == name:
-        label = _label(row["method"], row["setting"])
-        groups.setdefault(label, {})[row["metric"]] = row
-    body = [_markdown_row(table, label, group)
-            for label, group in groups.items()]
+    rows = [row for row in result["rows"] if row["experiment"] == name]
+    metrics = results_page.columns_of(table.metrics, rows)
+    for row in rows:
+      groups.setdefault(_label(row["method"], row["setting"]), {})[row["metric"]] = row
+    body = [_markdown_row(metrics, label, group) for label, group in groups.items()]
     entries = [e for e in table.select() if e.experiment == name]
-    body += [[_label(e.method or e.gin_file, e.setting), NOT_RUN] + [""] * (len(table.metrics) + 2)
+    body += [[_label(e.method or e.gin_file, e.setting), NOT_RUN] + [""] * (len(metrics) + 2)
              for e in entries if not _has_rows(e, entries, result["rows"])]
-    columns = ["method", f"paper {table.metrics[0]}", *table.metrics, "n",
-               "seconds a run"]
+    columns = ["method", f"paper {metrics[0]}", *metrics, "n", "seconds a run"]
     lines += [f"## {name}", "", report.markdown_table(columns, body)]
     compared = [row for row in result.get("paired", ()) if row["experiment"] == name]
     if compared:
@@ -369,10 +367,10 @@ def _has_rows(entry, entries, rows):
   return bool(methods - {e.method for e in entries})
 
 
-def _markdown_row(table, label, group):
-  cells = [results_page.cell(group.get(metric)) or "" for metric in table.metrics]
+def _markdown_row(metrics, label, group):
+  cells = [results_page.cell(group.get(metric)) or "" for metric in metrics]
   first = next(iter(group.values()))
-  paper = group.get(table.metrics[0], {}).get("paper")
+  paper = group.get(metrics[0], {}).get("paper")
   return [label, "" if paper is None else f"{paper:.{2 if abs(paper) >= 1 else 3}f}", *cells,
           str(first["n"]) if first["n"] else "quoted",
           "" if first["seconds"] is None else f"{first['seconds']:.1f}"]

@@ -18,7 +18,7 @@ def write(room, metrics, notes, result, path):
 
   Args:
     room: name of the room.
-    metrics: names of the table's columns; the first is drawn.
+    metrics: names of the table's columns; the first that an experiment has is drawn.
     notes: paragraphs below the tables.
     result: `{"environment": …, "rows": […]}`, as in `results/<room>.json`.
     path: path of the page.
@@ -29,13 +29,14 @@ def write(room, metrics, notes, result, path):
   sections = []
   for name in dict.fromkeys(row["experiment"] for row in result["rows"]):
     rows = [row for row in result["rows"] if row["experiment"] == name]
-    drawn = [row for row in rows if row["metric"] == metrics[0]]
+    columns = columns_of(metrics, rows)
+    drawn = [row for row in rows if row["metric"] == columns[0]]
     if drawn:
       sections.append(report.Figure(
           name, chart(drawn),
-          f"{metrics[0]}: mean and s.e.m. of n runs, each run a faint dot; a diamond is the "
+          f"{columns[0]}: mean and s.e.m. of n runs, each run a faint dot; a diamond is the "
           "paper's number."))
-    sections.append(_table(name, metrics, rows))
+    sections.append(_table(name, columns, rows))
     compared = [row for row in result.get("paired", ()) if row["experiment"] == name]
     if compared:
       sections.append(report.Table(f"{name}: on the same items", list(PAIRED),
@@ -44,6 +45,12 @@ def write(room, metrics, notes, result, path):
     sections.append(report.Text("Notes", "\n\n".join(notes)))
   return report.write_report(path, f"Results: {room}", sections,
                              "Written by tools/reproduce.py.", result["environment"])
+
+
+def columns_of(metrics, rows):
+  """Those of a table's metrics that an experiment's rows have; all where there is none."""
+  had = {row["metric"] for row in rows}
+  return [metric for metric in metrics if metric in had] or list(metrics)
 
 
 def chart(rows):

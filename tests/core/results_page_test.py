@@ -66,3 +66,9 @@ def test_the_page_has_chart_numbers_and_notes(tmp_path):
   text = path.read_text(encoding="utf-8")
   assert "0.700 ± 0.100" in text and "12.00 ± 0.10" in text and "0.642" in text
   assert "A note." in text and "data:image/png" in text
+
+
+def test_an_experiment_has_the_columns_that_its_rows_have():
+  rows = [{"metric": "nmi"}, {"metric": "seconds"}, {"metric": "nmi"}]
+  assert results_page.columns_of(["error", "nmi", "seconds"], rows) == ["nmi", "seconds"]
+  assert results_page.columns_of(("error", "nmi"), []) == ["error", "nmi"]
