@@ -176,6 +176,9 @@ class BEGANAutoencoder(tf.keras.layers.Layer):
       raise ValueError(f"vanishing is {vanishing}; it must be a number of steps, at least 0")
     self.size, self.filters, self.hidden = int(size), int(filters), int(hidden)
     self.skip, self.vanishing, self.channels = bool(skip), int(vanishing), int(channels)
+    if detail and size % 2:
+      raise ValueError(f"size is {size}; with detail, which is what averages of 2 x 2 take away, it "
+                       "must be even")
     self.spectral, self.detail = bool(spectral), bool(detail)
     self.encoder = Encoder(size, filters, hidden, spectral, dtype=self.dtype_policy)
     self.decoder = Decoder(size, filters, skip, channels, dtype=self.dtype_policy)
@@ -232,7 +235,7 @@ class IdentityAgent(tf.keras.layers.Layer):
     self.n_identities, self.cosine = int(n_identities), bool(cosine)
 
   def build(self, shape):
-    """Makes the weights for codes of a shape."""
+    """Makes the weights for codes of a shape, `[N, h]`."""
     self.people = self.add_weight(name="people", shape=[shape[-1], self.n_identities],
                                   initializer="glorot_uniform")
     self.bias = None if self.cosine else self.add_weight(
@@ -240,7 +243,7 @@ class IdentityAgent(tf.keras.layers.Layer):
     super().build(shape)
 
   def call(self, codes):
-    """The logits, or the cosines."""
+    """The logits, or the cosines in [-1, 1]: `[N, h]` -> `[N, K]`."""
     if self.cosine:
       return tf.matmul(tf.math.l2_normalize(codes, axis=-1),
                        tf.math.l2_normalize(self.people, axis=0))

@@ -113,6 +113,11 @@ def test_without_detail_a_reconstruction_is_a_function_of_the_code():
   np.testing.assert_array_equal(net.decode(code, _images(8)), net.decode(code, -_images(8)))
 
 
+def test_detail_of_an_odd_size_is_refused():
+  with pytest.raises(ValueError, match="size is 7; with detail"):
+    networks.BEGANAutoencoder(7, detail=True)
+
+
 def test_an_agent_is_linear_or_tells_cosines():
   codes = tf.constant([[3.0, 4.0], [0.0, -2.0]])
   linear, cosine = networks.IdentityAgent(2), networks.IdentityAgent(2, cosine=True)
