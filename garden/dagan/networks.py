@@ -177,7 +177,7 @@ class BEGANAutoencoder(tf.keras.layers.Layer):
     self.size, self.filters, self.hidden = int(size), int(filters), int(hidden)
     self.skip, self.vanishing, self.channels = bool(skip), int(vanishing), int(channels)
     if detail and size % 2:
-      raise ValueError(f"size is {size}; with detail, which is what averages of 2 x 2 take away, it "
+      raise ValueError(f"size is {size}; with detail, what averages of 2 x 2 take away, it "
                        "must be even")
     self.spectral, self.detail = bool(spectral), bool(detail)
     self.encoder = Encoder(size, filters, hidden, spectral, dtype=self.dtype_policy)
