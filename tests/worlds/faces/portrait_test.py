@@ -159,3 +159,14 @@ def test_a_face_in_profile_is_refused():
   image, spots = _photograph(heads.average(), yaw=75)
   with pytest.raises(ValueError, match="already turned by .* from the front, at most 40"):
     portrait.fit(image, spots)
+
+
+@pytest.mark.parametrize("degrees,refused", [(25, False), (-50, True), (50, True)])
+def test_depth_tells_a_turn_that_the_plane_does_not(average, degrees, refused):
+  image, spots = average
+  deep = {name: [*spot, np.tan(np.radians(degrees)) * spot[0]] for name, spot in spots.items()}
+  if not refused:
+    portrait.fit(image, deep)
+    return
+  with pytest.raises(ValueError, match=f"already turned by {degrees / 0.88:.0f} degrees"):
+    portrait.fit(image, deep)
