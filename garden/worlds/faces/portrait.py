@@ -34,7 +34,9 @@ _LEAST = 32  # pixels, of a side of an image
 _MOST_YAW = 40.0  # degrees
 # Of a turn this share is in the depths of found points: of faces of CFP turned by 20 to 50 degrees.
 _DEPTH_SHARE = 0.88
-_OUTSIDE = 0.1  # how far outside an image a point may lie, in shares of its longer side
+# How far outside an image a point may lie, in shares of its longer side: CFP's reach .175, chins of
+# faces cut tightly.
+_OUTSIDE = 0.2
 _SPREAD = 0.05  # of a point from where a template has it, in units of a head
 _AHEAD = 15.0  # spread of yaw and pitch, degrees
 _SMALL = 64  # pixels, side of the picture in which the background is filled
