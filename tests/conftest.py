@@ -24,10 +24,12 @@ def pytest_collection_finish(session):
   if tf is None or not session.items:
     return
   # More than the devices: a replica that waits for the other one keeps a thread.
-  tf.config.threading.set_inter_op_parallelism_threads(4)
+  devices = int(os.environ.get("GARDEN_TEST_DEVICES", "2"))
+  tf.config.threading.set_inter_op_parallelism_threads(2 * devices)
   tf.config.threading.set_intra_op_parallelism_threads(1)
   cpu = tf.config.list_physical_devices("CPU")[0]
-  tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+  tf.config.set_logical_device_configuration(
+      cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
 
 
 @pytest.fixture(scope="session", autouse=True)

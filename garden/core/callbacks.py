@@ -15,13 +15,26 @@ import tensorflow as tf
 
 from garden.core import checkpoints as checkpoints_lib
 from garden.core import records
+from garden.core import strategies
 
-#: Exit code of a run that SIGTERM ended after it saved.
+#: Exit code of a run that SIGTERM or a lost worker ended: start it again.
 PREEMPTED = 75
 
 
 class Preempted(SystemExit):
   """SIGTERM arrived; the state is saved. Exits with code 75."""
+
+
+class WorkerLost(SystemExit):
+  """Another process of the cluster has gone, so no step can end. Exits with code 75.
+
+  Args:
+    cause: the error that told it.
+  """
+
+  def __init__(self, cause):
+    super().__init__(PREEMPTED)
+    self.cause = cause
 
 
 class NaNStop(tf.keras.callbacks.Callback):
@@ -99,7 +112,8 @@ class Checkpointing(tf.keras.callbacks.Callback):
 
   def _save_if_due(self):
     step = int(self.model.total_steps.numpy())
-    if self.stop_signal.is_set():
+    # A cluster's manager may stop one of its machines: all of them save, at the same step.
+    if strategies.of_workers(self.store.strategy, self.stop_signal.is_set()).any():
       self.store.save()
       print(f"SIGTERM: saved at step {step}; the same command goes on from "
             "there", file=sys.stderr)
@@ -431,11 +445,10 @@ def build(run, model, model_dir, config_text, chief=True):
   if run.ema_decay is not None:
     calls["ema"] = MovingAverage(model, run.ema_decay)
   calls["plateau"] = PlateauStop()
+  if run.best_metric is not None:  # on all workers: it may end training
+    calls["best"] = BestCheckpoint(model_dir, run.best_metric, run.best_mode,
+                                   run.early_stop_patience, calls.get("ema"))
   if chief:
-    if run.best_metric is not None:
-      calls["best"] = BestCheckpoint(model_dir, run.best_metric, run.best_mode,
-                                     run.early_stop_patience,
-                                     calls.get("ema"))
     calls["log"] = MetricsLog(model_dir)
     if run.tensorboard:
       calls["tensorboard"] = TensorBoard(model_dir, config_text,

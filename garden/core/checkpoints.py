@@ -43,17 +43,22 @@ class Checkpoints:
     model: the built `GardenModel`.
     model_dir: folder of the run.
     extra: further trackable state by name (plateau, moving averages).
-    strategy: the strategy in use; workers besides the chief save apart.
+    strategy: the strategy in use. All workers take part in a save, as they add
+      up their running means in it; what the others than the chief write is
+      removed.
   """
 
   def __init__(self, model, model_dir, extra=None, strategy=None):
-    strategy = strategy or tf.distribute.get_strategy()
+    self.strategy = strategy or tf.distribute.get_strategy()
     self.model = model
-    self.folder = strategies.write_path(
-        os.path.join(model_dir, "checkpoints"), strategy)
+    folder = os.path.join(model_dir, "checkpoints")
+    self.folder = strategies.write_path(folder, self.strategy)
     self.checkpoint = tf.train.Checkpoint(model=model, **(extra or {}))
     self.manager = tf.train.CheckpointManager(
         self.checkpoint, self.folder, max_to_keep=KEEP)
+    # What all workers go on from: the chief's.
+    self.saved = self.manager if self.folder == folder else tf.train.CheckpointManager(
+        self.checkpoint, folder, max_to_keep=KEEP)
 
   def save(self):
     """Saves at the model's step.
@@ -81,6 +86,7 @@ class Checkpoints:
           f"could not save step {step} in {self.folder}: {reason}; "
           f"{self._kept()}; free some space and start the same command again"
       ) from error
+    strategies.remove_own(self.folder, self.strategy)
 
   def restore(self):
     """Restores the newest checkpoint that can be read.
@@ -92,7 +98,7 @@ class Checkpoints:
       ValueError: there are checkpoints but none can be read, or they don't fit
         the model.
     """
-    paths = list(reversed(self.manager.checkpoints))
+    paths = list(reversed(self.saved.checkpoints))
     for index, path in enumerate(paths):
       try:
         status = self.checkpoint.restore(path)
@@ -116,7 +122,7 @@ class Checkpoints:
     return None
 
   def _kept(self):
-    latest = self.manager.latest_checkpoint
+    latest = self.saved.latest_checkpoint
     return (f"the last good checkpoint is {latest}" if latest
             else "nothing had been saved")
 
@@ -217,12 +223,15 @@ def save_best(model, model_dir, metric, value, step):
 
   The new one is complete before the old one goes.
   """
-  folder = os.path.join(model_dir, "best")
+  strategy = model.distribute_strategy
+  folder = strategies.write_path(os.path.join(model_dir, "best"), strategy)
   manager = tf.train.CheckpointManager(
       tf.train.Checkpoint(model=model), folder, max_to_keep=1)
   manager.save(checkpoint_number=step)
-  records.write_json(os.path.join(folder, "best.json"),
-                     {"metric": metric, "value": value, "total_steps": step})
+  strategies.remove_own(folder, strategy)
+  if strategies.is_chief(strategy):
+    records.write_json(os.path.join(folder, "best.json"),
+                       {"metric": metric, "value": value, "total_steps": step})
 
 
 def _files(folder):

@@ -14,6 +14,8 @@ that must survive a kill.
 
 import tensorflow as tf
 
+from garden.core import replicas as replicas_lib
+
 _REDUCTIONS = ("mean", "sum")
 
 
@@ -73,6 +75,17 @@ class GardenModel(tf.keras.Model):
     return tf.random.experimental.stateless_fold_in(
         tf.constant([self.seed, 0], tf.int32),
         tf.cast(self.total_steps, tf.int32))
+
+  def replica_seed(self):
+    """`step_seed` of this replica: that itself on one device, another on each of several.
+
+    For draws of a replica's own rows. With the same seed on each, row i of all of them would see
+    the same noise.
+    """
+    seed = self.step_seed()
+    if replicas_lib.count() == 1:
+      return seed
+    return tf.random.experimental.stateless_fold_in(seed, replicas_lib.number())
 
   # One update.
 
@@ -151,17 +164,11 @@ class GardenModel(tf.keras.Model):
 
   def all_reduce_mean(self, values):
     """Averages a structure of tensors over the replicas, alike on each."""
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-      return values
-    return context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
+    return replicas_lib.mean(values)
 
   def all_reduce_sum(self, values):
     """Adds up a structure of tensors over the replicas, alike on each."""
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-      return values
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
+    return replicas_lib.total(values)
 
   # What is logged.
 

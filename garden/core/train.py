@@ -4,6 +4,7 @@ import os
 import time
 
 import gin
+import tensorflow as tf
 
 from garden.core import callbacks as callbacks_lib
 from garden.core import checkpoints as checkpoints_lib
@@ -27,6 +28,8 @@ def train(run, model_dir, config_text=None):
     ValueError: the folder holds another run's config.
     core.checkpoints.NotFiniteError: a loss or a weight became NaN.
     core.checkpoints.SaveError: a checkpoint could not be written.
+    core.callbacks.Preempted: SIGTERM arrived; the state is saved.
+    core.callbacks.WorkerLost: another process of the cluster has gone.
 
   Example:
     run = Run(experiment=Clustering(dataset="digits", n_clusters=10))
@@ -66,6 +69,10 @@ def train(run, model_dir, config_text=None):
       model.stage.assign(index + 1)
       model.step.assign(0)
       store.save()
+  except strategies.LOST as error:
+    if strategies.n_workers(strategy) == 1:
+      raise
+    raise callbacks_lib.WorkerLost(error) from error
   finally:
     saver.close()
   model.stage_name = ""
@@ -80,6 +87,10 @@ def _start(run, model, model_dir, store, chief):
   """Restores the newest checkpoint, or warm-starts, and says so."""
   restored = store.restore()
   step = int(model.total_steps.numpy())
+  steps = strategies.of_workers(store.strategy, step)
+  if (steps != step).any():
+    raise ValueError(f"the workers begin at the steps {steps.tolist()}; --model_dir must be one "
+                     "folder that all of them see")
   if chief:
     # A run killed before its first save has lines, too.
     records.truncate_metrics(model_dir, step)
@@ -113,13 +124,24 @@ def _fit_stage(run, strategy, model, data, stage, calls, saver):
       break
     with strategy.scope():  # `batches` may ask how many replicas there are.
       batches = stage.batches(first)
+    if isinstance(batches, tf.data.Dataset):
+      batches = strategies.deal(batches, strategy)
     epoch = first // run.steps_per_epoch
     model.fit(batches, steps_per_epoch=steps, initial_epoch=epoch,
-              epochs=epoch + epochs, verbose=0,
-              validation_data=data.validation,
+              epochs=epoch + epochs, verbose=0, **_validation(data, strategy),
               callbacks=[*calls.values(), saver])
   if "progress" in calls:
     calls["progress"].end()
+
+
+def _validation(data, strategy):
+  """What `fit` is told of the validation set."""
+  found = data.validation
+  if found is None or strategies.n_workers(strategy) == 1:
+    return {"validation_data": found}
+  # Keras wants the steps of what is dealt already, and deals several workers' no other way.
+  steps = int(found.reduce(tf.constant(0), lambda count, _: count + 1))
+  return {"validation_data": strategies.deal(found, strategy), "validation_steps": steps}
 
 
 def segments(done, total, per_epoch):

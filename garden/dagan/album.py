@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from garden.core import replicas
+
 
 class Album(tf.Module):
   """N pictures at each of T times of a training, evenly spread over its steps.
@@ -35,9 +37,7 @@ class Album(tf.Module):
       images: this replica's part of `[N, s, s, 3]`, in [-1, 1]; clipped.
       step: int64 scalar, steps done, 1 or more.
     """
-    context = tf.distribute.get_replica_context()
-    if context is not None and context.num_replicas_in_sync > 1:
-      images = context.all_gather(images, axis=0)
+    images = replicas.gather(images)
     pixels = tf.cast(tf.round((tf.clip_by_value(images, -1.0, 1.0) + 1.0) * 127.5), tf.uint8)
     here = tf.equal(tf.range(self.times), self.time_of(step))
     self.pictures.assign(tf.where(here[:, tf.newaxis, tf.newaxis, tf.newaxis, tf.newaxis],

@@ -9,6 +9,7 @@ see `losses`. A small g gives few kinds of good images, a large one many worse o
 
 import tensorflow as tf
 
+from garden.core import replicas
 from garden.dagan import balance
 from garden.dagan import losses
 from garden.dagan import networks
@@ -56,10 +57,8 @@ class BEGAN(balance.Balanced):
 
   def noise(self, count, number):
     """Noise of this step and replica, `[count, h]`; draws of a step differ by `number`."""
-    context = tf.distribute.get_replica_context()
-    replica = context.replica_id_in_sync_group if context is not None else 0
     seed = self.step_seed()
-    for part in (replica, number):
+    for part in (replicas.number(), number):
       seed = tf.random.experimental.stateless_fold_in(seed, part)
     return tf.random.stateless_uniform([count, self.network.hidden], seed, -1.0, 1.0)
 

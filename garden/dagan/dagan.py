@@ -11,6 +11,8 @@ there is one refined one.
 
 import tensorflow as tf
 
+from garden.core import losses as core_losses
+from garden.core import replicas
 from garden.dagan import augment
 from garden.dagan import balance
 from garden.dagan import history
@@ -84,10 +86,8 @@ class DAGAN(balance.Balanced):
       images: `[N, s, s, 3]`.
       number: draws of a step differ by it: 0 in D's loss, 1 in G's.
     """
-    context = tf.distribute.get_replica_context()
-    replica = context.replica_id_in_sync_group if context is not None else 0
     seed = self.step_seed()
-    for part in (replica, number):
+    for part in (replicas.number(), number):
       seed = tf.random.experimental.stateless_fold_in(seed, part)
     wanted = augment.recolored(augment.moved(images, seed, self.recipe.shift), seed,
                                self.recipe.color)
@@ -209,6 +209,4 @@ def _accuracy(logits, labels):
   """Share of labelled images whose identity is told right; 0 if there is none."""
   labels = tf.cast(labels, tf.int32)
   right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), labels)
-  there = tf.cast(labels >= 0, tf.float32)
-  return tf.math.divide_no_nan(tf.reduce_sum(tf.cast(right, tf.float32) * there),
-                               tf.reduce_sum(there))
+  return core_losses.masked_mean(tf.cast(right, tf.float32), labels >= 0)

@@ -6,6 +6,8 @@ many come out in its place, drawn at random.
 
 import tensorflow as tf
 
+from garden.core import replicas
+
 
 class History(tf.Module):
   """A store of images with their labels.
@@ -37,14 +39,10 @@ class History(tf.Module):
     Returns:
       `(images, labels)`, as many; the same ones until the store is full.
     """
-    context = tf.distribute.get_replica_context()
-    several = context is not None and context.num_replicas_in_sync > 1
     half = tf.shape(images)[0] // 2
     new = (images[:half], tf.cast(labels[:half], tf.int64))
-    first, given = tf.constant(0), new
-    if several:
-      first = context.replica_id_in_sync_group * half
-      given = tuple(context.all_gather(value, axis=0) for value in new)
+    first = replicas.number() * half
+    given = tuple(replicas.gather(value) for value in new)
     count = tf.shape(given[0])[0]
     full = self.filled + tf.cast(count, tf.int64) > self.capacity
     drawn = tf.argsort(tf.random.stateless_uniform([self.capacity], seed))[:count]

@@ -141,7 +141,7 @@ class DeepMask(model_lib.GardenModel):
     Raises:
       ValueError: turns on several replicas.
     """
-    seed = self.step_seed()
+    seed = self.replica_seed()
     fold = tf.random.experimental.stateless_fold_in
     batch = self.views(batch, fold(seed, 0))
     found = patches_lib.sample(batch, fold(seed, 2), self.patches)

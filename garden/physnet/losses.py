@@ -10,6 +10,7 @@ paper's unknown value; `soft_dice` weighs classes alike instead.
 import tensorflow as tf
 
 from garden.core import losses as core_losses
+from garden.core import replicas
 
 POSE_WEIGHTS = (6.0, 4.0, 1.0, 1.0, 1.0, 1.0)
 
@@ -49,9 +50,10 @@ def mask_cross_entropy(logits, masks, background_weight=1.0):
   """
   values = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(masks, tf.int32), logits)
   if background_weight == 1.0:
-    return tf.reduce_mean(values)
+    return core_losses.mean(values)
   weights = tf.where(masks == 0, tf.cast(background_weight, values.dtype), 1.0)
-  return tf.math.divide_no_nan(tf.reduce_sum(weights * values), tf.reduce_sum(weights))
+  return tf.math.divide_no_nan(
+      tf.reduce_sum(weights * values), replicas.mean(tf.reduce_sum(weights)))
 
 
 def soft_dice(logits, masks):
@@ -72,9 +74,8 @@ def soft_dice(logits, masks):
   p = tf.nn.softmax(logits)[..., 1:]
   m = tf.one_hot(masks, tf.shape(logits)[-1], dtype=p.dtype)[..., 1:]
   both, either = (tf.reduce_sum(x, axis=[1, 2]) for x in (p * m, p + m))
-  present = tf.cast(tf.reduce_sum(m, axis=[1, 2]) > 0, p.dtype)
   dice = 2.0 * both / tf.maximum(either, 1e-6)
-  return 1.0 - tf.reduce_sum(present * dice) / tf.maximum(tf.reduce_sum(present), 1.0)
+  return 1.0 - core_losses.masked_mean(dice, tf.reduce_sum(m, axis=[1, 2]) > 0)
 
 
 def pose_error(predicted, poses):

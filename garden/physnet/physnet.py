@@ -150,7 +150,7 @@ class PhysNet(model_lib.GardenModel):
 
   def train_step(self, batch):
     """One step on the views of a batch of `stream.batches`."""
-    seed = self.step_seed()
+    seed = self.replica_seed()
     batch = self.views(batch, seed)
     if self.crop is not None:
       batch["boxes"] += self.crop.box_noise * tf.random.stateless_normal(

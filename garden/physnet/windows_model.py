@@ -122,7 +122,7 @@ class PhysNetWindows(model_lib.GardenModel):
 
   def train_step(self, batch):
     """One step on the views of a batch of `stream.batches`."""
-    seed = self.step_seed()
+    seed = self.replica_seed()
     batch = self.views(batch, seed)
     noise = self.settings.box_noise * tf.random.stateless_normal(
         tf.shape(batch["boxes"]), tf.random.experimental.stateless_fold_in(seed, 3))

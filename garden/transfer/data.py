@@ -5,7 +5,6 @@ Arrays first (`Streams.load`), then batches of them (`source_batches`,
 """
 
 import dataclasses
-import functools
 import numbers
 import os
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from garden.core import checks
+from garden.core import strategies
 from garden.datasets import catalog
 from garden.datasets import images as images_lib
 from garden.datasets import order
@@ -374,28 +374,9 @@ def _stream(batch, split):
     data = tf.data.Dataset.range(first, np.iinfo(np.int64).max).map(
         batch, num_parallel_calls=1, deterministic=True)
     strategy = tf.distribute.get_strategy()
-    replicas = strategy.num_replicas_in_sync
-    if replicas == 1:
-      return data.prefetch(2)
-    _check_divisible(data.element_spec, split, replicas)
-
-    def local(context):
-      own = replicas // context.num_input_pipelines
-      begin = own * context.input_pipeline_id
-      share = functools.partial(_share, split=split, replicas=replicas)
-      return data.flat_map(lambda whole: tf.data.Dataset.range(begin, begin + own).map(
-          lambda replica: share(whole, replica))).prefetch(2 * own)
-    return strategy.distribute_datasets_from_function(local)
+    _check_divisible(data.element_spec, split, strategy.num_replicas_in_sync)
+    return strategies.deal(data.prefetch(2), strategy, whole=set(data.element_spec) - set(split))
   return batches
-
-
-def _share(whole, replica, split, replicas):
-  """A replica's part of a batch."""
-  def cut(x):
-    size = x.shape[0] // replicas
-    return tf.ensure_shape(x[replica * size:(replica + 1) * size], [size, *x.shape[1:]])
-  return {name: tf.nest.map_structure(cut, value) if name in split else value
-          for name, value in whole.items()}
 
 
 def _check_divisible(spec, split, replicas):

@@ -25,6 +25,8 @@ Deviations:
 import numpy as np
 import tensorflow as tf
 
+from garden.core import replicas
+
 _KINDS = {"dot": 1.0, "cosine": 10.0}  # and the scale of each
 _ABSENT = -1e9  # logit of a class without a prototype; float32 and softmax can take it
 
@@ -186,8 +188,7 @@ def diversity(logits, temperature=1.0, prior=None):
   """sum_c pbar_c log pbar_c of the mean prediction pbar, to be minimised.
 
   The negative entropy of the batch's mean prediction: least where the batch is
-  spread over the classes as the prior says. Of one replica's batch: gather the
-  logits first where several train together.
+  spread over the classes as the prior says. The batch is that of all replicas.
 
   Args:
     logits: `[n, c]`.
@@ -206,7 +207,7 @@ def diversity(logits, temperature=1.0, prior=None):
     >>> round(float(diversity(tf.eye(2) * 50.0)), 4)  # one example a class: -ln 2
     -0.6931
   """
-  log_p = _log_softmax(logits, temperature)
+  log_p = replicas.gather(_log_softmax(logits, temperature))
   count = tf.cast(tf.shape(log_p)[0], log_p.dtype)
   log_mean = tf.reduce_logsumexp(log_p, axis=0) - tf.math.log(count)
   against = log_mean

@@ -19,6 +19,7 @@ the paper; without them its loss collapses or stalls with the digit network.
 import numpy as np
 import tensorflow as tf
 
+from garden.core import replicas
 from garden.core.optimizers import FusedAdam
 from garden.transfer import adversary
 from garden.transfer import pseudo_labels
@@ -213,9 +214,11 @@ class TransferModel(SourceTargetModel):
   def _semantic(self, data, source, features, labels, parts):
     """L_ST of equation (8), its unlabelled terms ramped, and psi of the unlabelled."""
     count = tf.shape(labels)[0]
+    # Of the source's classes there is one prototype each, whatever the number of replicas.
     terms, similarities = self.semantic.terms({
         "target": features[count:], "labeled": features[:count], "labels": labels,
-        "source": source["features"], "source_labels": data["source"][1]})
+        "source": replicas.gather(source["features"]),
+        "source_labels": replicas.gather(data["source"][1])})
     parts.update({name: terms[key] for name, key in (
         ("source_entropy", "source_entropy"), ("prototype", "supervised"),
         ("target_entropy", "target_entropy"), ("diversity", "diversity"))})

@@ -10,6 +10,8 @@ import math
 
 import tensorflow as tf
 
+from garden.core import replicas
+
 NAMES = ("mean_entropy", "largest_class_share", "discriminator_accuracy", "source_norm",
          "target_norm")
 
@@ -27,10 +29,10 @@ def values(logits, features, source_features):
     [1 / c, 1], `source_norm`, `target_norm`, mean lengths of the embeddings.
   """
   logits = tf.stop_gradient(tf.cast(logits, tf.float32))
-  mean = tf.reduce_mean(tf.nn.softmax(logits), axis=0)
   hard = tf.one_hot(tf.argmax(logits, axis=1), logits.shape[1])
+  mean, shares = replicas.mean([tf.reduce_mean(x, axis=0) for x in (tf.nn.softmax(logits), hard)])
   return {"mean_entropy": -tf.reduce_sum(tf.math.xlogy(mean, mean)),
-          "largest_class_share": tf.reduce_max(tf.reduce_mean(hard, axis=0)),
+          "largest_class_share": tf.reduce_max(shares),
           "source_norm": _mean_norm(source_features), "target_norm": _mean_norm(features)}
 
 

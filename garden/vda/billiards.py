@@ -22,6 +22,7 @@ import math
 
 import tensorflow as tf
 
+from garden.core import losses
 from garden.core import model as model_lib
 from garden.vda import balls
 from garden.vda import billiards_settings
@@ -132,7 +133,7 @@ class Billiards(model_lib.GardenModel):
     """The terms of the stage in progress; `stage_name` "" stands for `init`."""
     if self.stage_name in ("", "init"):
       terms, _ = perception_terms(self.perception, self.recipe, batch["clip"], batch["states"],
-                                  self.step_seed())
+                                  self.replica_seed())
       return {**terms, **self.engine_terms(batch["states"])}
     if self.stage_name not in billiards_settings.STAGES:
       raise ValueError(f"stage is {self.stage_name!r}; it must be one of "
@@ -258,10 +259,9 @@ def mean_error(error, present):
 
 def masked_mean(value, present):
   """Mean of `[b, K]` or `[b, T, K]` over the balls that are there, `[b, K]` bool."""
-  there = tf.cast(present, tf.float32)
   if value.shape.rank == 3:
-    there = tf.repeat(there[:, tf.newaxis], value.shape[1], axis=1)
-  return tf.math.divide_no_nan(tf.reduce_sum(value * there), tf.reduce_sum(there))
+    present = tf.repeat(present[:, tf.newaxis], value.shape[1], axis=1)
+  return losses.masked_mean(value, present)
 
 
 def future_errors(model, clip):

@@ -139,7 +139,7 @@ class BilliardsBaseline(model_lib.GardenModel):
     """The terms of the loss on `{"clip", "states"}`, both with the states of whole videos."""
     clip, states = batch["clip"], batch["states"]
     terms, (seen_track, noisy_track) = billiards.perception_terms(
-        self.perception, self.recipe, clip, states, self.step_seed())
+        self.perception, self.recipe, clip, states, self.replica_seed())
     seen, ahead = self.perception.seen, []
     for true, track in ((clip, seen_track), (states, noisy_track)):
       # As in use: velocities that were told from tracks that are a little off.

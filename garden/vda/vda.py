@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from garden.core import losses as core_losses
 from garden.core import model as model_lib
+from garden.core import replicas
 from garden.datasets.block_towers import views
 from garden.vda import engines
 from garden.vda import graphics
@@ -122,7 +123,7 @@ class VDA(model_lib.GardenModel):
 
   def train_step(self, batch):
     """One step on the views of a batch of `data.batches`."""
-    seed = self.step_seed()
+    seed = self.replica_seed()
     source = self.views(batch["source"], seed)
     with tf.GradientTape() as tape:
       terms, values = self.losses_of(source, batch.get("target"), _fold(seed, 7), training=True)
@@ -282,7 +283,8 @@ def _completion_loss(cells, squares, ids, state, error):
   """The proposals' loss by the boxes of what was drawn, on the better half of reconstructions."""
   boxes, present = windows.boxes_of_masks(ids, state["present"].shape[1] + 1)
   each = proposals.loss(cells, proposals.into(boxes, squares), present, state["color_class"])
-  middle = tf.sort(error)[tf.shape(error)[0] // 2]
+  every = replicas.gather(error)
+  middle = tf.sort(every)[tf.shape(every)[0] // 2]
   return core_losses.masked_mean(each, tf.stop_gradient(error <= middle))
 
 
