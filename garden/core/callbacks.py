@@ -26,15 +26,7 @@ class Preempted(SystemExit):
 
 
 class WorkerLost(SystemExit):
-  """Another process of the cluster has gone, so no step can end. Exits with code 75.
-
-  Args:
-    cause: the error that told it.
-  """
-
-  def __init__(self, cause):
-    super().__init__(PREEMPTED)
-    self.cause = cause
+  """Another process of the cluster has gone, so no step can end. Exits with code 75."""
 
 
 class NaNStop(tf.keras.callbacks.Callback):

@@ -42,6 +42,8 @@ class GardenModel(tf.keras.Model):
     self.step = tf.Variable(0, name="step", **once)
     self.total_steps = tf.Variable(0, name="total_steps", **once)
     self._trackers = {}
+    # What a step returns is reduced over all replicas already: Keras would add it up over workers.
+    self.distribute_reduction_method = "first"
 
   # State of training.
 

@@ -1,6 +1,7 @@
 """Training: the stages of an experiment, one `fit` after another, resumable."""
 
 import os
+import sys
 import time
 
 import gin
@@ -72,9 +73,13 @@ def train(run, model_dir, config_text=None):
   except strategies.LOST as error:
     if strategies.n_workers(strategy) == 1:
       raise
-    raise callbacks_lib.WorkerLost(error) from error
+    print(f"lost a worker after step {int(model.total_steps.numpy())} "
+          f"({type(error).__name__}); start all of them again with the same commands: they go on "
+          "from the last save", file=sys.stderr, flush=True)
+    raise callbacks_lib.WorkerLost(callbacks_lib.PREEMPTED) from error
   finally:
     saver.close()
+    strategies.remove_own(store.folder, strategy)  # of a save that was cut short
   model.stage_name = ""
   if not data.stages:
     store.save()
