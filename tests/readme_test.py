@@ -1,4 +1,4 @@
-"""Every command and every Python example of the README and the model cards runs."""
+"""Every command and every Python example of the README, the model cards and docs/ runs."""
 
 import os
 import pathlib
@@ -14,7 +14,7 @@ from garden.worlds.faces import points
 from garden.worlds.faces import renderer
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
-_CARDS = sorted(_ROOT.glob("garden/*/README.md"))
+_CARDS = sorted([*_ROOT.glob("garden/*/README.md"), *_ROOT.glob("docs/*.md")])
 _PAGES = ["README.md", *(str(p.relative_to(_ROOT)) for p in _CARDS)]
 # Enough to go the whole way; what the commands say otherwise is theirs.
 _SHORTER = {

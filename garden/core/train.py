@@ -1,5 +1,6 @@
 """Training: the stages of an experiment, one `fit` after another, resumable."""
 
+import contextlib
 import os
 import sys
 import time
@@ -40,10 +41,16 @@ def train(run, model_dir, config_text=None):
   with config.full_names():
     config_text = gin.config_str() if config_text is None else config_text
   strategy = run.set_up()
+  with _one_line_of_a_lost_worker(strategy):
+    return _train(run, strategy, model_dir, config_text, start)
+
+
+def _train(run, strategy, model_dir, config_text, start):
+  """What `train` does under its strategy."""
   chief = strategies.is_chief(strategy)
   if chief:
     records.check_config(model_dir, config_text)
-  data = run.experiment.datasets()
+  data = _datasets(run, strategy)
   model = run.build(strategy)
   calls, state = callbacks_lib.build(run, model, model_dir, config_text, chief)
   store = checkpoints_lib.Checkpoints(model, model_dir, state, strategy)
@@ -70,13 +77,6 @@ def train(run, model_dir, config_text=None):
       model.stage.assign(index + 1)
       model.step.assign(0)
       store.save()
-  except strategies.LOST as error:
-    if strategies.n_workers(strategy) == 1:
-      raise
-    print(f"lost a worker after step {int(model.total_steps.numpy())} "
-          f"({type(error).__name__}); start all of them again with the same commands: they go on "
-          "from the last save", file=sys.stderr, flush=True)
-    raise callbacks_lib.WorkerLost(callbacks_lib.PREEMPTED) from error
   finally:
     saver.close()
     strategies.remove_own(store.folder, strategy)  # of a save that was cut short
@@ -86,6 +86,30 @@ def train(run, model_dir, config_text=None):
   if chief:
     _record_seconds(model_dir, time.monotonic() - start)
   return model
+
+
+@contextlib.contextmanager
+def _one_line_of_a_lost_worker(strategy):
+  """Says that another process has gone, which a block can't go on without, and ends with 75."""
+  try:
+    yield
+  except strategies.LOST as error:
+    if strategies.n_workers(strategy) == 1:
+      raise
+    print(f"lost a worker ({type(error).__name__}); start all of them again with the same "
+          "commands: they go on from the last save", file=sys.stderr, flush=True)
+    raise callbacks_lib.WorkerLost(callbacks_lib.PREEMPTED) from error
+
+
+def _datasets(run, strategy):
+  """The data; on several workers the chief's first, which makes the sets that aren't there."""
+  if strategies.is_chief(strategy):
+    data = run.experiment.datasets()
+    strategies.of_workers(strategy, 0)
+  else:
+    strategies.of_workers(strategy, 0)
+    data = run.experiment.datasets()
+  return data
 
 
 def _start(run, model, model_dir, store, chief):
