@@ -1,5 +1,6 @@
 """Pictures along training, kept in the checkpoint: the same images, refined by younger models."""
 
+import numpy as np
 import tensorflow as tf
 
 from garden.core import replicas
@@ -15,7 +16,8 @@ class Album(tf.Module):
     steps: of the training.
 
   Attributes:
-    pictures: `[T, N, s, s, 3]` uint8 variable, 0 where nothing was kept yet.
+    pictures: `[T, N, s, s, 3]` float16 variable of whole numbers 0 to 255, 0 where nothing was kept
+      yet. Not uint8, of which TensorFlow can't send first values to other machines.
     kept: `[T]` int64 variable, the step at which each was kept, 0 for none.
 
   Example:
@@ -27,7 +29,7 @@ class Album(tf.Module):
     super().__init__(name=name)
     self.times, self.count, self.steps = int(times), int(count), int(steps)
     make = dict(trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
-    self.pictures = tf.Variable(tf.zeros([times, count, size, size, 3], tf.uint8), **make)
+    self.pictures = tf.Variable(tf.zeros([times, count, size, size, 3], tf.float16), **make)
     self.kept = tf.Variable(tf.zeros([times], tf.int64), **make)
 
   def keep(self, images, step):
@@ -38,11 +40,15 @@ class Album(tf.Module):
       step: int64 scalar, steps done, 1 or more.
     """
     images = replicas.gather(images)
-    pixels = tf.cast(tf.round((tf.clip_by_value(images, -1.0, 1.0) + 1.0) * 127.5), tf.uint8)
+    pixels = tf.cast(tf.round((tf.clip_by_value(images, -1.0, 1.0) + 1.0) * 127.5), tf.float16)
     here = tf.equal(tf.range(self.times), self.time_of(step))
     self.pictures.assign(tf.where(here[:, tf.newaxis, tf.newaxis, tf.newaxis, tf.newaxis],
                                   pixels[tf.newaxis], self.pictures))
     self.kept.assign(tf.where(here, tf.cast(step, tf.int64), self.kept))
+
+  def as_pixels(self):
+    """The pictures as an array, `[T, N, s, s, 3]` uint8."""
+    return self.pictures.numpy().astype(np.uint8)
 
   def time_of(self, step):
     """The place of a step: the first ends at 1/T of the training."""

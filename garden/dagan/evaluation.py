@@ -188,7 +188,7 @@ def along_training(album, log, extract, true):
     epoch before; and `correlation`, Spearman's of the two, NaN where there are fewer than
     three or one doesn't change.
   """
-  kept, pictures = album.kept.numpy(), album.pictures.numpy()
+  kept, pictures = album.kept.numpy(), album.as_pixels()
   measure = {line["step"]: line["convergence"] for line in log if line.get("convergence")}
   known = [time for time, step in enumerate(kept) if step in measure]
   real = extract(true.image)

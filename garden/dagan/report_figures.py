@@ -89,7 +89,7 @@ def along_figure(along, before, album, kept):
   """
   shown = [time for time, step in enumerate(kept) if step]
   shown = [shown[i] for i in np.unique(np.linspace(0, len(shown) - 1, 5).round().astype(int))]
-  pictures = album.pictures.numpy()
+  pictures = album.as_pixels()
   rows = [pictures[time][:_ALONG] for time in shown]
   titles = [f"step {kept[time]}" for time in shown]
   if before is not None:
