@@ -19,7 +19,10 @@ import pytest  # noqa: E402
 
 
 def pytest_collection_finish(session):
-  """Splits the CPU in two for the tests of strategies, if a test module uses TensorFlow."""
+  """Splits the CPU in two for the tests of strategies, if a test module uses TensorFlow.
+
+  `devices_test` runs itself again with more of them, by $GARDEN_TEST_DEVICES.
+  """
   tf = sys.modules.get("tensorflow")
   if tf is None or not session.items:
     return
