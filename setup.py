@@ -43,6 +43,7 @@ _EXTRAS = {
     "pytest-xdist>=3.6",
     "ruff>=0.9",
     "setuptools>=77,<82",  # builds the wheel that tests/setup_test.py looks into
+    "tensorflow-serving-api==2.15.1",  # as in `serving`, for its protos
   ],
 }
 

@@ -206,3 +206,57 @@ def measured_run(tmp_path_factory):
       rows = evaluate.evaluate(run, str(folder))
     return run, folder, rows, loaded[0][0]
   return made
+
+
+@pytest.fixture(scope="session")
+def c_api(tmp_path_factory):
+  """Runs signatures in TensorFlow's C API: `c_api(path, [(signature, inputs)])` -> outputs of each.
+
+  By a C program where there is a compiler, by ctypes else. What TensorFlow refuses there is a
+  `saved_model_client.Refused`.
+  """
+  import functools
+
+  from tests import saved_model_client
+
+  runner = saved_model_client.client(tmp_path_factory.mktemp("c_api"))
+  return functools.partial(saved_model_client.call, runner)
+
+
+@pytest.fixture(scope="session")
+def served_alike(c_api):
+  """Asserts that a SavedModel can be served: `served_alike(path)`.
+
+  Each signature has a warm-up request that fits the protos; by itself, twice in a batch and in no
+  batch at all it gives in the C API what it gives in Python, a row of every output for each row
+  that came.
+  """
+  import numpy as np
+  import tensorflow as tf
+  from tensorflow_serving.apis import prediction_log_pb2
+
+  def check(path, tolerance=1e-4):
+    file = os.path.join(path, "assets.extra", "tf_serving_warmup_requests")
+    requests = []
+    for record in tf.data.TFRecordDataset(file).as_numpy_iterator():
+      request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+      one = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+      requests += [(request.model_spec.signature_name, {
+          name: np.concatenate([value] * times) if times else value[:0]
+          for name, value in one.items()}) for times in (1, 2, 0)]
+    loaded = tf.saved_model.load(path)  # bound: its signatures hold the weights no longer than it
+    assert {name for name, _ in requests} == set(loaded.signatures)
+    for (name, inputs), found in zip(requests, c_api(path, requests)):
+      expected = loaded.signatures[name](**{k: tf.constant(v, loaded.signatures[name]
+                                            .structured_input_signature[1][k].dtype)
+                                            for k, v in inputs.items()})
+      assert found and set(found) == set(expected)
+      (rows,) = {len(value) for value in inputs.values()}
+      for key, value in found.items():
+        assert len(value) == rows, f"{name}: {rows} rows came, {key} has {len(value)}"
+        if value.dtype.kind == "f":
+          np.testing.assert_allclose(value, expected[key], rtol=tolerance, atol=tolerance,
+                                     err_msg=f"{name}: {key}")
+        else:
+          np.testing.assert_array_equal(value, expected[key], err_msg=f"{name}: {key}")
+  return check

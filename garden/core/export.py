@@ -13,10 +13,14 @@ import numpy as np
 import tensorflow as tf
 
 from garden.core import evaluate as evaluate_lib
+from garden.core import serving_inputs
 
 
 class ServingModule(tf.Module):
   """An image model with its two signatures.
+
+  What doesn't fit a signature is refused by its graph (see `serving_inputs`). A room with more
+  signatures adds them to `signatures` and `examples`.
 
   Args:
     model: anything trackable whose weights `outputs` uses.
@@ -32,7 +36,7 @@ class ServingModule(tf.Module):
     self.image_size = tuple(image_size)
     self.channels = channels
     self.pixel_range = tuple(float(v) for v in pixel_range)
-    self._outputs = outputs
+    self.outputs = outputs
     shape = [None, *self.image_size, channels]
     self.serving_default = tf.function(
         self._serve_images,
@@ -46,30 +50,40 @@ class ServingModule(tf.Module):
     return {"serving_default": self.serving_default,
             "serving_bytes": self.serving_bytes}
 
+  def examples(self, batch):
+    """Inputs that each signature takes, to compare, to warm up and to time with.
+
+    Args:
+      batch: rows of each input.
+
+    Returns:
+      Name of a signature -> name of its input -> tensor.
+    """
+    images = probe_images(self, batch)
+    return {"serving_default": {"images": tf.constant(images)},
+            "serving_bytes": {"image_bytes": tf.constant(probe_bytes(self, images))}}
+
+  def checked_images(self, images):
+    """The images, if they are of the shape and in the range of `serving_default`."""
+    return serving_inputs.numbers(images, (*self.image_size, self.channels), "pixels",
+                                  *self.pixel_range)
+
   def _serve_images(self, images):
-    low, high = self.pixel_range
-    checks = [
-        tf.debugging.assert_greater_equal(
-            images, low, message=f"pixels must be at least {low:g}"),
-        tf.debugging.assert_less_equal(
-            images, high, message=f"pixels must be at most {high:g}")]
-    with tf.control_dependencies(checks):
-      return self._outputs(tf.identity(images))
+    return self.outputs(self.checked_images(images))
 
   def _serve_bytes(self, image_bytes):
-    images = tf.map_fn(self._decode, image_bytes,
+    images = tf.map_fn(self._decode, tf.ensure_shape(image_bytes, [None]),
                        fn_output_signature=tf.TensorSpec(
                            [*self.image_size, self.channels], tf.float32))
     low, high = self.pixel_range
-    return self._outputs(low + images * (high - low))
+    return self.outputs(low + images * (high - low))
 
   def _decode(self, encoded):
     """One encoded image -> `[h, w, c]` float32 in [0, 1]."""
-    image = tf.io.decode_image(encoded, channels=self.channels,
-                               expand_animations=False)
-    image = tf.cast(image, tf.float32) / 255.0
+    image = serving_inputs.decoded(encoded, self.channels)
+    # Of bytes, which takes a quarter of the memory; the result is float32.
     image = tf.image.resize(image, self.image_size, method="bicubic",
-                            antialias=True)
+                            antialias=True) / 255.0
     image = tf.clip_by_value(image, 0.0, 1.0)
     return tf.ensure_shape(image, [*self.image_size, self.channels])
 
@@ -80,7 +94,8 @@ def export(run, model_dir, output_dir=None, best=False):
   Args:
     run: the `Run`.
     model_dir: folder of the run.
-    output_dir: folder of the versions; `model_dir/export` when None.
+    output_dir: folder of the versions, called as the model is where it is served;
+      `model_dir/export` when None.
     best: export the best checkpoint rather than the last.
 
   Returns:
@@ -92,13 +107,14 @@ def export(run, model_dir, output_dir=None, best=False):
   model, _ = evaluate_lib.load(run, model_dir, best)
   module = run.experiment.signatures(model)
   folder = output_dir or os.path.join(model_dir, "export")
+  name = os.path.basename(os.path.abspath(output_dir or model_dir))
   os.makedirs(folder, exist_ok=True)
   versions = [int(name) for name in os.listdir(folder) if name.isdigit()]
   target = os.path.join(folder, str(max(versions, default=0) + 1))
   partial = tempfile.mkdtemp(prefix=".partial-", dir=folder)
   try:
     tf.saved_model.save(module, partial, signatures=module.signatures())
-    write_warm_up(module, partial)
+    write_warm_up(module, partial, name)
     check(module, partial)
     os.chmod(partial, 0o755)
     os.replace(partial, target)
@@ -120,11 +136,8 @@ def check(module, path, batch=2, tolerance=1e-4):
     RuntimeError: an output differs; names it.
   """
   loaded = tf.saved_model.load(path)
-  probes = {
-      "serving_default": {"images": tf.constant(probe_images(module, batch))},
-      "serving_bytes": {"image_bytes": tf.constant([probe_bytes(module)])}}
-  for signature, inputs in probes.items():
-    expected = getattr(module, signature)(**inputs)
+  for signature, inputs in module.examples(batch).items():
+    expected = module.signatures()[signature](**inputs)
     got = loaded.signatures[signature](**inputs)
     for name, value in expected.items():
       a, b = value.numpy(), got[name].numpy()
@@ -143,17 +156,24 @@ def probe_images(module, batch):
   return rng.uniform(low, high, shape).astype(np.float32)
 
 
-def probe_bytes(module):
-  """One of `probe_images` as a PNG."""
+def probe_bytes(module, images):
+  """Images of the module's pixel range as PNG, a list of strings."""
   low, high = module.pixel_range
-  image = (probe_images(module, 1)[0] - low) / (high - low) * 255
-  return tf.io.encode_png(tf.cast(image, tf.uint8)).numpy()
+  pixels = tf.cast((images - low) / (high - low) * 255, tf.uint8)
+  return [tf.io.encode_png(image).numpy() for image in pixels]
 
 
-def write_warm_up(module, path):
+def write_warm_up(module, path, name):
   """Writes TF Serving's warm-up requests where its protos are installed.
 
-  Needs the extra `[serving]`; without it the SavedModel has no warm-up file.
+  A server runs them before it takes the version into use, so that the first caller doesn't wait
+  for what TensorFlow does once. Needs the extra `[serving]`; without it the SavedModel has no
+  warm-up file.
+
+  Args:
+    module: the `ServingModule`.
+    path: folder of the SavedModel.
+    name: of the model.
 
   Returns:
     The path of the file, or None.
@@ -163,18 +183,15 @@ def write_warm_up(module, path):
     from tensorflow_serving.apis import prediction_log_pb2
   except ImportError:
     return None
-  requests = {
-      "serving_default": {"images": tf.constant(probe_images(module, 1))},
-      "serving_bytes": {"image_bytes": tf.constant([probe_bytes(module)])}}
   file = os.path.join(path, "assets.extra", "tf_serving_warmup_requests")
   os.makedirs(os.path.dirname(file), exist_ok=True)
   with tf.io.TFRecordWriter(file) as writer:
-    for signature, inputs in requests.items():
+    for signature, inputs in module.examples(1).items():
       request = predict_pb2.PredictRequest()
-      request.model_spec.name = "garden"
+      request.model_spec.name = name
       request.model_spec.signature_name = signature
-      for name, value in inputs.items():
-        request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+      for key, value in inputs.items():
+        request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
       log = prediction_log_pb2.PredictionLog(
           predict_log=prediction_log_pb2.PredictLog(request=request))
       writer.write(log.SerializeToString())

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from garden.core import records
+from garden.core import serving_inputs
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".pgm")
 _BATCH = 64
@@ -134,12 +135,12 @@ def stems(files):
 
 
 def _read(path):
-  """The bytes of a PNG or a JPEG; other formats become PNG."""
+  """The bytes of a PNG or a JPEG that every signature takes; other formats become PNG."""
   data = tf.io.read_file(path).numpy()
   if not data.startswith(_SERVED):
     return _as_png(path)
   try:
-    tf.io.decode_image(data, expand_animations=False)
+    serving_inputs.decoded(data, channels=1)
     return data
   except tf.errors.InvalidArgumentError:
     return _as_png(path)
@@ -153,6 +154,8 @@ def _as_png(path):
   from PIL import UnidentifiedImageError
   try:
     with Image.open(path) as image:
+      if image.width * image.height > serving_inputs.MOST_PIXELS:
+        raise Image.DecompressionBombError(f"{image.width} x {image.height}")
       buffer = io.BytesIO()
       image.convert("L" if image.mode in ("1", "L", "I;16") else "RGB").save(
           buffer, "PNG")
@@ -160,11 +163,15 @@ def _as_png(path):
   except (UnidentifiedImageError, OSError) as error:
     raise ValueError(f"{path} isn't an image that can be decoded; leave it out "
                      "or save it as PNG or JPEG") from error
+  except Image.DecompressionBombError as error:
+    raise ValueError(f"{path} has more than {serving_inputs.MOST_PIXELS:,} pixels; make it "
+                     "smaller") from error
 
 
 def _columns(name, value, stem, output):
   """The CSV cells of one output of one image."""
-  if isinstance(value, bytes):  # an image that the model encoded
+  if isinstance(value, bytes):  # an image that the model encoded, like `refined_bytes`
+    name = name.removesuffix("_bytes")
     return {name: _write(value, f"{stem}_{name}.png", output)}
   if value.ndim == 0:
     return {name: value.item()}

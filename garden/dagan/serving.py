@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from garden.core import export
+from garden.core import serving_inputs
 from garden.dagan import losses
 
 
@@ -12,7 +13,8 @@ class Refinement(export.ServingModule):
   `serving_default` takes simulated faces `[batch, s, s, 3]` in [-1, 1] and `serving_bytes` encoded
   ones. Both return
 
-    refined: the refined faces, in [-1, 1], or as PNG where bytes came;
+    refined: the refined faces, in [-1, 1]; where bytes came `refined_bytes`, the same as PNG (a
+      REST server encodes an output in base 64 if its name ends so);
     error, refined_error: `[batch]`, e of D of what came and of what was refined: the lower, the
       more like real faces;
     identity: `[batch, h]`, D's code of the refined face, of length 1, to be compared by cosine.
@@ -43,16 +45,16 @@ class Refinement(export.ServingModule):
 
   def _serve_bytes(self, image_bytes):
     found = super()._serve_bytes(image_bytes)
-    return {**found, "refined": _as_png(found["refined"])}
+    return {"refined_bytes": _as_png(found.pop("refined")), **found}
 
 
 class Generation(export.ServingModule):
   """The signatures of a trained `BEGAN`.
 
   `serving_default` takes faces `[batch, s, s, 3]` in [-1, 1] and `serving_bytes` encoded ones; both
-  return `reconstruction`, as PNG where bytes came, and `error` `[batch]`, e of D. `serving_noise`
-  takes `noise` `[batch, h]` in [-1, 1] and returns `images` `[batch, s, s, 3]` and `image_bytes`,
-  the same as PNG.
+  return `error` `[batch]`, e of D, and `reconstruction`, or where bytes came the same as PNG,
+  `reconstruction_bytes`. `serving_noise` takes `noise` `[batch, h]` in [-1, 1] and returns `images`
+  `[batch, s, s, 3]` and `image_bytes`, the same as PNG.
 
   Args:
     model: the trained `BEGAN`.
@@ -69,21 +71,28 @@ class Generation(export.ServingModule):
               "error": losses.reconstruction_error(images, reconstruction)}
 
     super().__init__(module, outputs, (size, size), 3, (-1.0, 1.0))
+    self._hidden = model.network.hidden
 
     def make(noise):
+      noise = serving_inputs.numbers(noise, (self._hidden,), "numbers of the noise", -1.0, 1.0)
       images = tf.clip_by_value(model(noise), -1.0, 1.0)
       return {"images": images, "image_bytes": _as_png(images)}
 
     self.serving_noise = tf.function(make, input_signature=[
-        tf.TensorSpec([None, model.network.hidden], tf.float32, name="noise")])
+        tf.TensorSpec([None, self._hidden], tf.float32, name="noise")])
 
   def signatures(self):
     """The signatures by name."""
     return {**super().signatures(), "serving_noise": self.serving_noise}
 
+  def examples(self, batch):
+    """Inputs that each signature takes."""
+    noise = tf.random.stateless_uniform([batch, self._hidden], [0, 0], -1.0, 1.0)
+    return {**super().examples(batch), "serving_noise": {"noise": noise}}
+
   def _serve_bytes(self, image_bytes):
     found = super()._serve_bytes(image_bytes)
-    return {**found, "reconstruction": _as_png(found["reconstruction"])}
+    return {"reconstruction_bytes": _as_png(found.pop("reconstruction")), **found}
 
 
 def _as_png(images):

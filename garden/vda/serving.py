@@ -3,9 +3,12 @@
 import tensorflow as tf
 
 from garden.core import export
+from garden.core import serving_inputs
 
 _SERVED = ("present", "position", "rotation", "size", "color", "color_class", "boxes",
            "reconstruction_error")
+# Azimuth, elevation, distance, field of view, target: see `camera.unpack`.
+_CAMERA = (0.0, 0.3, 6.0, 40.0, 0.0, 0.0, 1.0)
 
 
 class DeAnimation(export.ServingModule):
@@ -41,13 +44,12 @@ class DeAnimation(export.ServingModule):
     super().__init__(module, outputs, image_size, 3, (0.0, 1.0))
 
     def with_camera(images, camera):
-      low, high = self.pixel_range
-      with tf.control_dependencies([
-          tf.debugging.assert_greater_equal(
-              images, low, message=f"pixels must be at least {low:g}"),
-          tf.debugging.assert_less_equal(
-              images, high, message=f"pixels must be at most {high:g}")]):
-        return outputs(tf.identity(images), camera)
+      images, camera = serving_inputs.same_batch(
+          self.checked_images(images), serving_inputs.numbers(camera, (7,), "numbers of a camera"),
+          ("images", "cameras"))
+      with tf.control_dependencies([tf.debugging.assert_positive(
+          camera[:, 2:4], message="distance and field of view of a camera must be above 0")]):
+        return outputs(images, tf.identity(camera))
 
     self.serving_camera = tf.function(with_camera, input_signature=[
         tf.TensorSpec([None, *self.image_size, 3], tf.float32, name="images"),
@@ -56,3 +58,9 @@ class DeAnimation(export.ServingModule):
   def signatures(self):
     """The signatures by name."""
     return {**super().signatures(), "serving_camera": self.serving_camera}
+
+  def examples(self, batch):
+    """Inputs that each signature takes."""
+    found = super().examples(batch)
+    camera = tf.tile(tf.constant([_CAMERA]), [batch, 1])
+    return {**found, "serving_camera": {**found["serving_default"], "camera": camera}}
