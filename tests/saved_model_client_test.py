@@ -1,5 +1,6 @@
 """The C API's two clients read and write every kind of tensor, and tell what TensorFlow refuses."""
 
+import functools
 import shutil
 
 import numpy as np
@@ -27,14 +28,13 @@ def saved(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", params=["compiled", "ctypes"])
-def call(request, tmp_path_factory):
+def call(request, c_api):
   if request.param == "ctypes":
-    return lambda *args: saved_model_client.call(saved_model_client.InProcess(), *args)
+    return functools.partial(saved_model_client.call, saved_model_client.InProcess())
   if not shutil.which("cc"):
     pytest.skip("there is no C compiler")
-  runner = saved_model_client.client(tmp_path_factory.mktemp("client"))
-  assert isinstance(runner, saved_model_client.Program)
-  return lambda *args: saved_model_client.call(runner, *args)
+  assert isinstance(c_api.args[0], saved_model_client.Program)
+  return c_api
 
 
 def test_tensors_of_every_kind_go_in_and_come_out(call, saved):

@@ -46,6 +46,8 @@ class Pair:
     unit: name of the unit.
     warm_up: call each once, untimed, before the first round; for what compiles
       in its first call.
+    batch: images of a call, of what is served; its latency and throughput are
+      told too. None for all else.
   """
   ours: Callable[[int], float | None]
   theirs: Callable[[int], float | None]
@@ -54,6 +56,7 @@ class Pair:
   count: int = 1
   unit: str = "run"
   warm_up: bool = True
+  batch: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +65,8 @@ class Entry:
 
   Attributes:
     name: name of its row.
-    make: function without arguments that returns the `Pair`.
+    make: function that returns the `Pair`.
+    arguments: of `make`.
     rounds: how often each of the two is timed.
     limit: the most that the median ratio may be, or None.
     aim: what it would best be, or None.
@@ -70,7 +74,8 @@ class Entry:
     minutes: planned minutes on 2 cores.
   """
   name: str
-  make: Callable[[], Pair]
+  make: Callable[..., Pair]
+  arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   rounds: int = 5
   limit: float | None = None
   aim: float | None = None
@@ -185,12 +190,12 @@ def run_one(room, name, bindings=()):
   """
   benchmarks = load(room, bindings)
   entry, = benchmarks.select([name])
-  pair = entry.make()
+  pair = entry.make(**entry.arguments)
   # The commit and its changes as they were when the code was loaded.
   revision = reproduce.revision()
   return {"environment": reproduce.environment(), "row": {
       "benchmark": name, "ours": pair.ours_is, "theirs": pair.theirs_is,
-      "unit": pair.unit, "limit": entry.limit, "aim": entry.aim,
+      "unit": pair.unit, "batch": pair.batch, "limit": entry.limit, "aim": entry.aim,
       "limit_seconds": entry.limit_seconds,
       "threads": benchmarks.threads, "revision": revision,
       **measure(pair, entry.rounds)}}
@@ -307,8 +312,24 @@ def markdown(benchmarks, table):
       report.markdown_table(columns, body)]
   lines += [f"- `{row['benchmark']}`: {row['ours']}, against {row['theirs']}."
             for row in table["rows"]]
+  served = [row for row in table["rows"] if row.get("batch")]
+  if served:
+    lines += ["", "## Latency and throughput of what is served", "",
+              "p50 of a call, and the images a second that it comes to.", "",
+              report.markdown_table(
+                  ["benchmark", "batch", "p50 ms", "images/s", "Keras p50 ms", "Keras images/s",
+                   "ratio", "must"], [_served(row) for row in served])]
   lines += ["", *(f"{note}\n" for note in benchmarks.notes)]
   return "\n".join(lines)
+
+
+def _served(row):
+  """A line of the table of latency and throughput."""
+  cells = []
+  for side in ("ours", "theirs"):
+    image = row[f"{side}_seconds"]["median"]
+    cells += [f"{1000 * image * row['batch']:.3g}", f"{1 / image:.3g}"]
+  return [row["benchmark"], row["batch"], *cells, f"{row['ratio']['median']:.3g}", row["limit"]]
 
 
 def _cell(summary):

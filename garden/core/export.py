@@ -72,7 +72,7 @@ class ServingModule(tf.Module):
     return self.outputs(self.checked_images(images))
 
   def _serve_bytes(self, image_bytes):
-    images = tf.map_fn(self._decode, tf.ensure_shape(image_bytes, [None]),
+    images = tf.map_fn(self._decode, serving_inputs.batch(image_bytes),
                        fn_output_signature=tf.TensorSpec(
                            [*self.image_size, self.channels], tf.float32))
     low, high = self.pixel_range
@@ -113,14 +113,28 @@ def export(run, model_dir, output_dir=None, best=False):
   target = os.path.join(folder, str(max(versions, default=0) + 1))
   partial = tempfile.mkdtemp(prefix=".partial-", dir=folder)
   try:
-    tf.saved_model.save(module, partial, signatures=module.signatures())
-    write_warm_up(module, partial, name)
-    check(module, partial)
+    save(module, partial, name)
     os.chmod(partial, 0o755)
     os.replace(partial, target)
   finally:
     shutil.rmtree(partial, ignore_errors=True)
   return target
+
+
+def save(module, path, name):
+  """Writes a SavedModel with its warm-up requests, and checks it.
+
+  Args:
+    module: the `ServingModule`.
+    path: folder of the SavedModel.
+    name: of the model, where it is served.
+
+  Raises:
+    RuntimeError: the reloaded SavedModel and the Python model disagree.
+  """
+  tf.saved_model.save(module, path, signatures=module.signatures())
+  write_warm_up(module, path, name)
+  check(module, path)
 
 
 def check(module, path, batch=2, tolerance=1e-4):

@@ -15,6 +15,28 @@ _JPEG = b"\xff\xd8\xff"
 _HEADER = 24  # bytes of a PNG, up to and with its width and height
 
 
+def batch(values, shape=()):
+  """Rows of a shape, at least one.
+
+  No row is refused, since oneDNN's fused convolutions (TensorFlow 2.15) fail on it, and say that
+  the depth of the input is wrong.
+
+  Args:
+    values: `[batch, *shape]`, of whatever shape at run time.
+    shape: the sizes after the batch.
+
+  Returns:
+    The same; to be used in place of `values`.
+
+  Raises:
+    tf.errors.InvalidArgumentError: when the graph runs, for any other shape.
+  """
+  values = tf.ensure_shape(values, [None, *shape])
+  with tf.control_dependencies([tf.debugging.Assert(
+      tf.shape(values)[0] > 0, ["the batch is empty; send at least one row"])]):
+    return tf.identity(values)
+
+
 def numbers(values, shape, name, low=None, high=None):
   """Numbers of a shape, finite and in a range.
 
@@ -31,7 +53,7 @@ def numbers(values, shape, name, low=None, high=None):
   Raises:
     tf.errors.InvalidArgumentError: when the graph runs, for any other shape or number.
   """
-  values = tf.ensure_shape(values, [None, *shape])
+  values = batch(values, shape)
   # By itself: whether a NaN is below or above a limit depends on how one asks.
   values = tf.debugging.check_numerics(values, f"{name} must be finite numbers")
   checks = []

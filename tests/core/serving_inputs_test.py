@@ -155,10 +155,11 @@ def test_a_cmyk_jpeg_is_read_in_colour_and_refused_in_grey(models):
     _served(models, [encoded], channels=1)
 
 
-def test_an_empty_batch_has_an_empty_answer(models):
-  assert _served(models, []).shape == (0, *_SIZE, 3)
-  empty = models[3].signatures["serving_default"](images=tf.zeros([0, *_SIZE, 3]))
-  assert empty["x"].shape == (0, *_SIZE, 3)
+def test_an_empty_batch_is_refused(models):
+  with pytest.raises(tf.errors.InvalidArgumentError, match="the batch is empty; send at least"):
+    _served(models, [])
+  with pytest.raises(tf.errors.InvalidArgumentError, match="the batch is empty; send at least"):
+    models[3].signatures["serving_default"](images=tf.zeros([0, *_SIZE, 3]))
 
 
 def test_batches_of_two_inputs_must_be_as_many():
@@ -174,6 +175,7 @@ def test_batches_of_two_inputs_must_be_as_many():
 @pytest.mark.parametrize(("signature", "inputs", "message"), [
     ("serving_default", {"images": np.zeros((1, 7, 8, 3), np.float32)},
      r"\[1,7,8,3\] is not compatible with expected shape \[\?,6,8,3\]"),
+    ("serving_default", {"images": np.zeros((0, 6, 8, 3), np.float32)}, "batch is empty"),
     ("serving_default", {"images": np.full((1, 6, 8, 3), np.nan, np.float32)}, "had NaN"),
     ("serving_default", {"images": np.full((1, 6, 8, 3), 255, np.float32)}, "at most 1"),
     ("serving_default", {"images": np.zeros((1, 6, 8, 3), np.float64)}, "float"),

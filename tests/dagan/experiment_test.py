@@ -82,9 +82,10 @@ def test_the_report_has_every_section(dagan_run):
                     "Recognition by yaw", "Training curves"]
 
 
-def test_what_is_served_refines(dagan_run, tmp_path):
+def test_what_is_served_refines(dagan_run, tmp_path, served_alike):
   run, folder, _, _ = dagan_run
   path = export.export(run, str(folder), str(tmp_path / "export"))
+  served_alike(path)
   images = tmp_path / "images"
   predict.write_images(run.experiment.sample_images(), str(images))
   assert predict.predict(path, [str(images)], str(tmp_path / "out.csv")) == 8
@@ -105,15 +106,18 @@ def test_began_is_measured_and_drawn(began_run):
                         "What D reconstructs"]
 
 
-def test_what_began_serves_makes_images(began_run, tmp_path):
+def test_what_began_serves_makes_images(began_run, tmp_path, served_alike):
   run, folder, _, model = began_run
   path = export.export(run, str(folder), str(tmp_path / "export"))
+  served_alike(path)
   loaded = tf.saved_model.load(path)
   noise = run.experiment.noise(3)
   made = loaded.signatures["serving_noise"](noise=noise)
   np.testing.assert_allclose(made["images"], np.clip(model(noise), -1, 1), atol=1e-5)
   picture = PIL.Image.open(io.BytesIO(made["image_bytes"].numpy()[0]))
   assert picture.size == (32, 32)
+  with pytest.raises(tf.errors.InvalidArgumentError, match="noise must be at most 1"):
+    loaded.signatures["serving_noise"](noise=noise + 2.0)
 
 
 def test_faces_that_do_not_fit_are_refused():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from garden.core import export
 from garden.core import report
 from garden.datasets.block_towers import arrays
 from garden.physnet import experiment
@@ -94,6 +95,12 @@ def test_the_served_model_says_what_the_model_says(trained):
     np.testing.assert_allclose(tf.reduce_sum(served["mask_probabilities"], -1), 1.0, rtol=1e-4)
     np.testing.assert_array_equal(served["masks"], tf.argmax(served["mask_probabilities"], -1))
     assert served["film_strip"].shape[1:] == (56, 224, 3)
+
+
+def test_the_saved_model_can_be_served(trained, tmp_path, served_alike):
+  made, model, _ = trained
+  export.save(made.signatures(model), str(tmp_path), "towers")
+  served_alike(str(tmp_path))
 
 
 def test_served_bytes_are_images(trained, test_towers):

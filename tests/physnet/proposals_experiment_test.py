@@ -79,11 +79,11 @@ def test_figures_make_a_report(trained, tmp_path):
   assert "Patches" in page and "Proposals" in page and "proposal recall" in page
 
 
-def test_the_saved_model_says_what_the_model_says(trained, tmp_path):
+def test_the_saved_model_says_what_the_model_says(trained, tmp_path, served_alike):
   made, model, _ = trained
   module = made.signatures(model)
-  tf.saved_model.save(module, str(tmp_path), signatures=module.signatures())
-  export.check(module, str(tmp_path))
+  export.save(module, str(tmp_path), "proposals")
+  served_alike(str(tmp_path))
   images = made.sample_images()[:3]
   served = module.serving_default(images=tf.constant(images))
   told = made.predict(model, images)

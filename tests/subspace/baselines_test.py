@@ -87,9 +87,10 @@ def test_a_method_runs_once(source, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", [_pixels, _network])
-def test_a_trained_run_is_exported(source, tmp_path, kind):
+def test_a_trained_run_is_exported(source, tmp_path, kind, served_alike):
   run = _train(kind(source), tmp_path)
   path = export.export(run, str(tmp_path))
+  served_alike(path)
   serve = tf.saved_model.load(path).signatures["serving_default"]
   outputs = serve(images=tf.constant(run.experiment.images.pixels))
   assert outputs["cluster"].shape == [36]

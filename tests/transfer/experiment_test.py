@@ -229,10 +229,12 @@ print(json.dumps({k: v.numpy().tolist() for k, v in found.items()}))
 """
 
 
-def test_the_saved_model_serves_where_nothing_else_is_installed(trained, transfer_run, tmp_path):
+def test_the_saved_model_serves_where_nothing_else_is_installed(
+  trained, transfer_run, tmp_path, served_alike):
   subject, model, _ = trained
   run = run_lib.from_model_dir(str(transfer_run))
   saved = export.export(run, str(transfer_run), str(tmp_path / "export"))
+  served_alike(saved)
   images = subject.split.test.pixels[:3]
   np.save(tmp_path / "images.npy", images)
   out = subprocess.run(

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from garden.core import config
+from garden.core import export
 from garden.core import report
 from garden.core import run as run_lib
 from garden.datasets.billiards import arrays
@@ -118,6 +119,12 @@ def test_the_served_model_says_what_the_model_says(trained):
   for name in ("present", "position", "velocity", "future_position", "color"):
     np.testing.assert_allclose(np.float32(served[name]), np.float32(told[name]), atol=1e-4)
   assert served["film_strip"].shape[1:] == (32, 96, 3)
+
+
+def test_the_saved_model_can_be_served(trained, tmp_path, served_alike):
+  made, model, _ = trained
+  export.save(made.signatures(model), str(tmp_path), "billiards")
+  served_alike(str(tmp_path))
 
 
 def test_a_strip_has_the_first_frame_at_the_left():

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from garden.core import export
 from garden.datasets.block_towers import arrays
 from garden.vda import engines
 from garden.vda import serving
@@ -32,7 +33,7 @@ def served(towers, tmp_path_factory):
                         tf.ones([1, 2], tf.bool))
   module = serving.DeAnimation(model, (64, 64))
   folder = tmp_path_factory.mktemp("served") / "1"
-  tf.saved_model.save(module, str(folder), signatures=module.signatures())
+  export.save(module, str(folder), "towers")
   return model, str(folder)
 
 
@@ -50,6 +51,10 @@ def _same(found, expected):
   for name in _NAMES - {"margin", "fall", "reconstruction"}:
     np.testing.assert_allclose(found[name], expected[name], atol=2e-4, rtol=1e-3, err_msg=name)
   np.testing.assert_allclose(found["reconstruction"], expected["image"], atol=1e-3)
+
+
+def test_the_saved_model_can_be_served(served, served_alike):
+  served_alike(served[1])
 
 
 def test_there_are_three_signatures_of_the_same_outputs(loaded):
@@ -98,6 +103,21 @@ def test_no_operation_is_pythons(served):
   operations = set(re.findall(r'\bop: "(\w+)"', graph))
   assert len(operations) > 50 and "Conv2D" in operations
   assert not [name for name in operations if "Py" in name or "Addons" in name]
+
+
+@pytest.mark.parametrize(("camera", "message"), [
+    ([0, 0, 6, 40, 0, 0], r"camera \[1,6\] is not compatible with expected shape \[\?,7\]"),
+    ([0, 0, 6, 40, 0, 0, np.nan], "numbers of a camera must be finite"),
+    ([0, 0, 0, 40, 0, 0, 1], "distance and field of view of a camera must be above 0")])
+def test_a_wrong_camera_is_refused(loaded, camera, message):
+  with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+    loaded["serving_camera"](images=tf.zeros([1, 64, 64, 3]),
+                             camera=tf.constant([camera], tf.float32))
+
+
+def test_each_image_has_a_camera_of_its_own(loaded, towers):
+  with pytest.raises(tf.errors.InvalidArgumentError, match="images and cameras must be as many"):
+    loaded["serving_camera"](images=_images(towers, 2), camera=tf.constant(towers.camera[:1]))
 
 
 @pytest.mark.parametrize("value", [-0.01, 1.01, 255.0])
