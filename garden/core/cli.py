@@ -18,6 +18,9 @@ from garden.core import checkpoints
 from garden.core import config
 
 USAGE_ERROR = 2
+#: Among them are all that a user can mend; `is_users` tells which.
+ERRORS = (app.UsageError, ValueError, OSError, MemoryError,
+          checkpoints.NotFiniteError, RuntimeError)
 FLAGS = flags.FLAGS
 
 
@@ -121,10 +124,8 @@ def _guarded(main, argv, positional=False):
   except KeyboardInterrupt:
     _say("interrupted; the same command goes on from the last save")
     return 130
-  except (app.UsageError, ValueError, FileNotFoundError, MemoryError,
-          checkpoints.NotFiniteError, checkpoints.SaveError, OSError,
-          RuntimeError) as error:
-    if FLAGS.verbose or not _is_users(error):
+  except ERRORS as error:
+    if FLAGS.verbose or not is_users(error):
       raise
     # A checkpoint that didn't fit is otherwise told weight by weight, on exit.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -132,8 +133,8 @@ def _guarded(main, argv, positional=False):
     return USAGE_ERROR
 
 
-def _is_users(error):
-  """Whether an error speaks of the user's input rather than of a defect here.
+def is_users(error):
+  """Whether one of `ERRORS` speaks of the user's input rather than of a defect here.
 
   TensorFlow's own errors and other RuntimeErrors are defects, but for gin's
   message about a value that the config doesn't give.
@@ -164,11 +165,16 @@ def load_config():
   Returns:
     The whole config as text.
   """
+  return config.load(require_gin_files(), FLAGS.gin_bindings)
+
+
+def require_gin_files():
+  """Returns `--gin_file`, at least one."""
   if not FLAGS.gin_file:
     usage_error("give a config with --gin_file; shipped are "
                 + ", ".join(n for n in config.shipped() if "/" in n
                             and not n.startswith("runtime/")))
-  return config.load(FLAGS.gin_file, FLAGS.gin_bindings)
+  return FLAGS.gin_file
 
 
 def require_model_dir():

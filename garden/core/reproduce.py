@@ -28,6 +28,7 @@ from garden.core import report
 from garden.core import results_page
 
 NOT_RUN = "not run"
+RECORD = "reproduced.json"  # of a finished run, in its folder
 _LONGEST = 160  # characters of a run's name
 
 
@@ -70,13 +71,9 @@ class Entry:
 
   def runs(self):
     """`(name, seed, bindings)` of each run."""
-    stem = os.path.splitext(self.gin_file)[0].replace("/", "-")
     for variant, seed in itertools.product(self.variants, range(self.seeds)):
       bindings = [*self.bindings, *([variant] if variant else [])]
-      marks = "".join("-" + re.sub(r"\W+", "_", b) for b in bindings)
-      name = stem + marks
-      if len(name) > _LONGEST:  # a file system takes 255
-        name = f"{name[:_LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+      name = run_name(self.gin_file, bindings)
       yield f"{name}-seed{seed}", seed, [f"SEED = {seed}", *bindings]
 
   def setting_of(self, row):
@@ -142,6 +139,25 @@ class Reproduction:
     return [e for e in entries if not experiments or e.experiment in experiments]
 
 
+def run_name(gin_file, bindings):
+  """The name of the folder of a run: its config and what it changes there.
+
+  Args:
+    gin_file: path or shipped name of the config.
+    bindings: the bindings that tell the run from others of that config.
+
+  Example:
+    >>> run_name("subspace/tiny.gin", ["N_CLUSTERS = 3"])
+    'subspace-tiny-N_CLUSTERS_3'
+  """
+  stem = os.path.splitext(gin_file)[0].strip("/").replace("/", "-")
+  name = stem + "".join("-" + re.sub(r"\W+", "_", b.replace(" -", " minus "))
+                        for b in bindings)
+  if len(name) <= _LONGEST:  # a file system takes 255
+    return name
+  return f"{name[:_LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
 def rooms():
   """The rooms that ship a `results.gin`."""
   return [name.split("/")[0] for name in config.shipped()
@@ -184,22 +200,22 @@ def reproduce(table, output_dir, experiments=()):
   for entry in entries:
     for name, seed, bindings in entry.runs():
       folder = os.path.join(output_dir, "runs", name)
-      if os.path.exists(os.path.join(folder, "reproduced.json")):
+      if os.path.exists(os.path.join(folder, RECORD)):
         continue
       print(f"== {entry.experiment} {entry.method or ''} {name}", flush=True)
       bindings = [*bindings, *entry.warm_start(output_dir, seed)]
-      processes.in_process(f"the run {folder}", run_one, entry.gin_file,
-                           bindings, folder, seed)
+      processes.in_process(f"the run {folder}", run_one, [entry.gin_file],
+                           bindings, folder)
       write(table, output_dir, entries)
   return write(table, output_dir, entries)
 
 
-def run_one(gin_file, bindings, folder, seed):
+def run_one(gin_files, bindings, folder):
   """Trains and evaluates one run; the last thing written is its record."""
   from garden.core import evaluate as evaluate_lib  # TensorFlow, in the child.
   from garden.core import run as run_lib
   from garden.core import train as train_lib
-  text = config.load([gin_file], bindings)
+  text = config.load(gin_files, bindings)
   run = run_lib.Run()
   train_lib.train(run, folder, text)
   rows = evaluate_lib.evaluate(run, folder)
@@ -207,8 +223,8 @@ def run_one(gin_file, bindings, folder, seed):
              ["train_seconds"]
              + records.read_json(os.path.join(folder, "results.json"))
              ["evaluate_seconds"])
-  records.write_json(os.path.join(folder, "reproduced.json"), {
-      "rows": rows, "seed": seed, "seconds": round(seconds, 2),
+  records.write_json(os.path.join(folder, RECORD), {
+      "rows": rows, "seed": run.seed, "seconds": round(seconds, 2),
       "revision": revision(), "environment": environment()})
 
 
@@ -244,7 +260,7 @@ def rows_of(table, output_dir, entries):
   for entry in entries:
     values = {}
     for name, _, _ in entry.runs():
-      path = os.path.join(output_dir, "runs", name, "reproduced.json")
+      path = os.path.join(output_dir, "runs", name, RECORD)
       if not os.path.exists(path):
         continue
       run = records.read_json(path)

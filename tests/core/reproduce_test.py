@@ -73,6 +73,11 @@ def test_runs_of_many_bindings_have_short_names_of_their_own():
   assert all(len(name) < 200 and name.startswith("subspace-tiny-dagan") for name in names)
 
 
+def test_a_sign_is_part_of_a_name():
+  names = {reproduce.run_name("subspace/tiny.gin", [f"a.b = {value}"]) for value in ("1", "-1")}
+  assert names == {"subspace-tiny-a_b_1", "subspace-tiny-a_b_minus_1"}
+
+
 def test_rows_are_means_with_their_error_of_the_mean(finished):
   table = _table()
   rows, _ = reproduce.rows_of(table, str(finished), table.select())
@@ -183,16 +188,16 @@ def test_other_experiments_rows_stay(finished):
 def test_finished_runs_are_not_done_again_and_missing_ones_are(finished, monkeypatch):
   done = []
 
-  def run(name, target, gin_file, bindings, folder, seed):
-    done.append((gin_file, bindings))
-    _finish(finished, folder.rsplit("/", 1)[1], _rows(20.0), seed)
+  def run(name, target, gin_files, bindings, folder):
+    done.append((gin_files, bindings))
+    _finish(finished, folder.rsplit("/", 1)[1], _rows(20.0), 1)
 
   monkeypatch.setattr(reproduce.processes, "in_process", run)
   reproduce.reproduce(_table(), str(finished))
   assert done == []
   (finished / "runs" / "subspace-tiny-seed1" / "reproduced.json").unlink()
   reproduce.reproduce(_table(), str(finished))
-  assert done == [("subspace/tiny.gin", ["SEED = 1"])]
+  assert done == [(["subspace/tiny.gin"], ["SEED = 1"])]
   row = records.read_json(finished / "toy.json")["rows"][0]
   assert row["mean"] == 15.0
 
@@ -219,7 +224,7 @@ def test_one_run_trains_evaluates_and_records(tiny_copy, tmp_path):
   text = (tiny_copy / "config.gin").read_text()
   bindings = ["SEED = 0"]
   assert config.load(["subspace/tiny.gin"], bindings) in text
-  reproduce.run_one("subspace/tiny.gin", bindings, str(tiny_copy), 0)
+  reproduce.run_one(["subspace/tiny.gin"], bindings, str(tiny_copy))
   result = records.read_json(tiny_copy / "reproduced.json")
   assert {row["metric"] for row in result["rows"]} >= {"error_percent", "nmi"}
   assert result["seconds"] > 0 and result["seed"] == 0
