@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from garden.core import processes
 from garden.worlds.faces import heads
 from garden.worlds.faces import points
 from garden.worlds.faces import renderer
@@ -62,7 +63,9 @@ def photographs(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", _PAGES)
-def test_the_commands_of_a_page_run_in_their_order(page, binary, photographs):
+def test_the_commands_of_a_page_run_in_their_order(page, binary, photographs, monkeypatch):
+  # A sweep's runs in this process, which has TensorFlow already.
+  monkeypatch.setattr(processes, "in_process", lambda name, target, *args: target(*args))
   commands = _commands(page)
   assert commands
   for name, arguments in commands:
