@@ -104,7 +104,7 @@ def _parse(argv):
     return FLAGS(argv)
   except SystemExit:
     sys.exit(0)  # --help and its kin, which absl ends with 1.
-  except flags.Error as error:
+  except (flags.Error, ValueError) as error:  # a ValueError for --nodry_run=1
     _say(str(error).replace("\n", " "))
     sys.exit(USAGE_ERROR)
 

@@ -15,6 +15,7 @@ import re
 import gin
 
 import garden
+from garden.core import bindings as bindings_lib
 
 _PACKAGE = os.path.dirname(os.path.abspath(garden.__file__))
 _MACRO = re.compile(r"^([A-Za-z_][\w./]*) *= *", re.MULTILINE)
@@ -102,6 +103,7 @@ def load(gin_files=(), bindings=()):
   with full_names():
     text = gin.config_str()
   lint_macros(text)
+  bindings_lib.check()
   return text
 
 

@@ -14,7 +14,9 @@ from garden.dagan import evaluation
 from garden.dagan import extractor
 from garden.dagan import metrics
 from garden.dagan import serving
+from garden.dagan import settings
 from garden.dagan.began import BEGAN
+from garden.datasets import faces as faces_lib
 
 _NOISE_SEED = 7  # of the noise that is shown along training
 
@@ -39,8 +41,9 @@ class Generation(experiment_lib.Experiment):
   room = "dagan"
   title = "Faces from noise"
 
-  def __init__(self, faces, network, recipe, judges, kind="profile", steps=3000, batch_size=16,
-               shown=100, measured=600, seed=0):
+  def __init__(self, faces: faces_lib.Source, network: settings.Network,
+               recipe: settings.BEGANRecipe, judges: settings.Judges, kind="profile", steps=3000,
+               batch_size=16, shown=100, measured=600, seed=0):
     for name, value, least in (("steps", steps, 1), ("shown", shown, 1),
                                ("batch_size", batch_size, 1), ("measured", measured, 2)):
       checks.check_count(name, value, least)

@@ -11,7 +11,9 @@ from garden.dagan import data as data_lib
 from garden.dagan import evaluation
 from garden.dagan import extractor
 from garden.dagan import serving
+from garden.dagan import settings
 from garden.dagan.dagan import DAGAN
+from garden.datasets import faces as faces_lib
 from garden.datasets import order
 
 
@@ -32,7 +34,8 @@ class Refining(experiment_lib.Experiment):
 
   room = "dagan"
 
-  def __init__(self, faces, network, recipe, judges, steps=3000, batch_size=16, shown=100, seed=0):
+  def __init__(self, faces: faces_lib.Source, network: settings.Network, recipe: settings.Recipe,
+               judges: settings.Judges, steps=3000, batch_size=16, shown=100, seed=0):
     for name, value in (("steps", steps), ("shown", shown)):
       checks.check_count(name, value, 1)
     self.faces, self.network, self.recipe, self.judges = faces, network, recipe, judges

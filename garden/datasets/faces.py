@@ -1,10 +1,24 @@
 """Faces in memory, whatever set they are of: pixels, who it is, what kind of image, which side."""
 
+import abc
 import dataclasses
 import io
 
 import numpy as np
 import PIL.Image
+
+
+class Source(abc.ABC):
+  """People of a set as an experiment takes them."""
+
+  @abc.abstractmethod
+  def load(self, split):
+    """`FaceSet` of a split; people are numbered from 0 in each."""
+
+  @property
+  @abc.abstractmethod
+  def folder(self):
+    """Where the set lies, and what was made of it."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The glue between PhysNet and its siblings and the binaries."""
 
 import functools
+from collections.abc import Sequence
 
 import gin
 import numpy as np
@@ -49,8 +50,11 @@ class BlockTowers(streams.TowersExperiment):
   room = "physnet"
   title = "Block towers"
 
-  def __init__(self, train, test, model, recipe, validation=None, photos=None, image_size=112,
-               steps=1000, batch_size=32, test_names=("",), seed=0):
+  def __init__(self, train: stream_lib.Stream, test: Sequence[stream_lib.Stream],
+               model: settings_lib.Network | settings_lib.Windows, recipe: settings_lib.Recipe,
+               validation: stream_lib.Stream | None = None, photos: str | None = None,
+               image_size=112, steps=1000, batch_size=32, test_names: Sequence[str] = ("",),
+               seed=0):
     checks.check_count("image_size", image_size, 32)
     kinds = (settings_lib.Network, settings_lib.Windows)
     if not isinstance(model, kinds):

@@ -1,5 +1,7 @@
 """The glue between DeepMask itself and the binaries: blocks found in pictures of towers."""
 
+from collections.abc import Sequence
+
 import gin
 import matplotlib.figure
 import numpy as np
@@ -15,6 +17,7 @@ from garden.datasets.block_towers import stream as stream_lib
 from garden.physnet import deepmask_model
 from garden.physnet import patches as patches_lib
 from garden.physnet import proposals
+from garden.physnet import settings as settings_lib
 from garden.physnet import streams
 
 _FOUND = 0.5  # IoU from which a block counts as found
@@ -53,10 +56,13 @@ class Proposals(streams.TowersExperiment):
   room = "physnet"
   title = "DeepMask: blocks as object proposals"
 
-  def __init__(self, train, test, model, recipe, patches, validation=None,
-               object_sizes=(0.187, 0.264), grid_step=1 / 7, most=8, overlap=0.5,
-               least_score=0.5, proposal_towers=100, score_units=(128, 256), alternate=True,
-               score_weight=1 / 32, steps=1000, batch_size=16, test_names=("",), seed=0):
+  def __init__(self, train: stream_lib.Stream, test: Sequence[stream_lib.Stream],
+               model: settings_lib.Network, recipe: settings_lib.Recipe,
+               patches: patches_lib.Patches, validation: stream_lib.Stream | None = None,
+               object_sizes: Sequence[float] = (0.187, 0.264), grid_step=1 / 7, most=8,
+               overlap=0.5, least_score=0.5, proposal_towers=100,
+               score_units: Sequence[int] = (128, 256), alternate=True, score_weight=1 / 32,
+               steps=1000, batch_size=16, test_names: Sequence[str] = ("",), seed=0):
     for name, value in (("most", most), ("proposal_towers", proposal_towers)):
       checks.check_count(name, value, 1)
     for name, value in (("overlap", overlap), ("least_score", least_score)):

@@ -60,10 +60,11 @@ class Baselines(clustering_lib.SubspaceExperiment):
 
   title = "Subspace clustering without a self-expressive network"
 
-  def __init__(self, source, methods, affinity, network=None, pretraining=None,
-               scaling="unit", seed=0):
+  def __init__(self, source: data_lib.Source, methods: Mapping[str, Any],
+               affinity: settings.Affinity, network: settings.Network | None = None,
+               pretraining: settings.Pretraining | None = None, scaling="unit", seed=0):
     super().__init__(source, seed)
-    self.methods: Mapping[str, Any] = dict(methods)
+    self.methods = dict(methods)
     self.affinity = affinity
     self.network = network
     self.pretraining = pretraining

@@ -190,11 +190,12 @@ class Clustering(SubspaceExperiment):
 
   title = "Deep subspace clustering"
 
-  def __init__(self, source, network, pretraining, affinity, finetune_steps=0,
-               learning_rate=1e-3, p=2, zero_diagonal=None, initial=1e-4,
-               reconstruction_weight=0.5, norm_weight=1.0,
+  def __init__(self, source: data_lib.Source, network: settings.Network,
+               pretraining: settings.Pretraining, affinity: settings.Affinity,
+               finetune_steps=0, learning_rate=1e-3, p=2, zero_diagonal: bool | None = None,
+               initial=1e-4, reconstruction_weight=0.5, norm_weight=1.0,
                expression_weight=1.0, solver="gradient", scaling="none",
-               published_error=None, seed=0):
+               published_error: float | None = None, seed=0):
     super().__init__(source, seed)
     checks.check_count("finetune_steps", finetune_steps, 0)
     self.network = network

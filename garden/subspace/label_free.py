@@ -10,6 +10,7 @@ their kind hang on the settings, and clustered once more.
 """
 
 import itertools
+from collections.abc import Sequence
 
 import gin
 import numpy as np
@@ -137,10 +138,12 @@ class LabelFree(clustering_lib.SubspaceExperiment):
 
   title = "Subspace clustering with nothing chosen on labels"
 
-  def __init__(self, source, network, pretraining, autoencoders=4, pixels=True,
-               scaling="unit", ridge_weights=(0.03, 0.3, 3.0, 30.0),
-               alphas=(0.04, 0.1, 0.2, 0.4), counts=(), dims=(3, 6, 12),
-               exponents=(1.0, 2.0, 4.0, 8.0), top_fraction=0.1, seed=0):
+  def __init__(self, source: data_lib.Source, network: settings.Network,
+               pretraining: settings.Pretraining, autoencoders=4, pixels=True, scaling="unit",
+               ridge_weights: Sequence[float] = (0.03, 0.3, 3.0, 30.0),
+               alphas: Sequence[float] = (0.04, 0.1, 0.2, 0.4), counts: Sequence[int] = (),
+               dims: Sequence[int] = (3, 6, 12),
+               exponents: Sequence[float] = (1.0, 2.0, 4.0, 8.0), top_fraction=0.1, seed=0):
     super().__init__(source, seed)
     self.network = network
     self.pretraining = pretraining

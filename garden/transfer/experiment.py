@@ -47,9 +47,11 @@ class Transfer(experiment_lib.Experiment):
   room = "transfer"
   title = "Label-efficient transfer"
 
-  def __init__(self, streams, network, recipe, source_steps=1500, adapt_steps=600,
-               source_batch_size=64, adapt_source_batch_size=64, unlabeled_batch_size=96,
-               video=False, paper_accuracy=None, seed=0):
+  def __init__(self, streams: data_lib.Streams, network: settings.Network,
+               recipe: settings.Recipe | settings.MinimaxEntropy | settings.Matching,
+               source_steps=1500, adapt_steps=600, source_batch_size=64,
+               adapt_source_batch_size=64, unlabeled_batch_size=96, video=False,
+               paper_accuracy: float | None = None, seed=0):
     if type(recipe) not in _MODELS:
       names = ", ".join(f"transfer.{kind.__name__}" for kind in _MODELS)
       raise ValueError(f"recipe is {recipe!r}; it must be one of {names}")

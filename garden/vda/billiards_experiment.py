@@ -49,8 +49,10 @@ class BilliardsScene(experiment_lib.Experiment):
   room = "vda"
   title = "Visual de-animation of billiards"
 
-  def __init__(self, train, test, model, recipe, validation=None, init_steps=1000, joint_steps=0,
-               full_steps=0, engine_seconds=2.0, seed=0):
+  def __init__(self, train: stream_lib.Stream, test: stream_lib.Stream,
+               model: settings_lib.BilliardsNetwork | settings_lib.BilliardsBaselineNetwork,
+               recipe: settings_lib.BilliardsRecipe, validation: stream_lib.Stream | None = None,
+               init_steps=1000, joint_steps=0, full_steps=0, engine_seconds=2.0, seed=0):
     kinds = (settings_lib.BilliardsNetwork, settings_lib.BilliardsBaselineNetwork)
     if not isinstance(model, kinds):
       raise ValueError(f"model is {model!r}; it must be vda.BilliardsNetwork or "

@@ -1,6 +1,7 @@
 """The glue between the de-animation of towers and the binaries."""
 
 import functools
+from collections.abc import Sequence
 
 import gin
 import numpy as np
@@ -11,9 +12,11 @@ from garden.core import experiment as experiment_lib
 from garden.datasets import order
 from garden.datasets.block_towers import arrays
 from garden.datasets.block_towers import metrics as tower_metrics
+from garden.datasets.block_towers import stream as stream_lib
 from garden.vda import data as data_lib
 from garden.vda import engines
 from garden.vda import metrics
+from garden.vda import refine
 from garden.vda import report
 from garden.vda import serving
 from garden.vda import settings as settings_lib
@@ -60,10 +63,14 @@ class Towers(experiment_lib.Experiment):
   room = "vda"
   title = "Visual de-animation of block towers"
 
-  def __init__(self, train, test, test_names, network, recipe, stage="init", target=None,
-               steps=2000, batch_size=32, target_batch_size=16, future_towers=500,
-               refinement=None, coarse_refinement=None, refined_towers=200, physnet=None,
-               seed=0):
+  def __init__(self, train: stream_lib.Stream, test: Sequence[stream_lib.Stream],
+               test_names: Sequence[str], network: settings_lib.Network,
+               recipe: settings_lib.Recipe, stage="init",
+               target: stream_lib.Stream | None = None, steps=2000, batch_size=32,
+               target_batch_size=16, future_towers=500,
+               refinement: refine.Refinement | None = None,
+               coarse_refinement: refine.Refinement | None = None, refined_towers=200,
+               physnet: str | None = None, seed=0):
     for name, value, least in (("steps", steps, 1), ("batch_size", batch_size, 1),
                                ("target_batch_size", target_batch_size, 2),
                                ("future_towers", future_towers, 0),

@@ -30,6 +30,7 @@ def test_an_unknown_flag_is_one_line_with_the_nearest(binary):
 
 def test_a_flag_of_the_wrong_kind_is_one_line(binary):
   _assert_one_line(binary("train", "--dry_run=perhaps"), "train: ", "--dry_run=perhaps")
+  _assert_one_line(binary("train", "--nodry_run=1"), "train: ", "does not take an argument")
 
 
 def test_an_argument_without_dashes_is_one_line(binary):

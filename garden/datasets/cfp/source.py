@@ -7,13 +7,14 @@ import os
 import gin
 import numpy as np
 
+from garden.datasets import faces as faces_lib
 from garden.datasets.cfp import protocol
 
 _TEST = (9, 10)  # folds
 
 
 @gin.register(module="faces")
-class CFP:
+class CFP(faces_lib.Source):
   """People to learn from, those of folds 1 to 8, and to measure on, those of folds 9 and 10.
 
   Args:
@@ -28,7 +29,7 @@ class CFP:
     people = CFP("cfp_32", folder="cfp").load("train")
   """
 
-  def __init__(self, config="cfp_32", folder=None, data_dir=None):
+  def __init__(self, config="cfp_32", folder: str | None = None, data_dir: str | None = None):
     self.config, self.data_dir, self._folder = config, data_dir, folder
 
   @property

@@ -13,7 +13,7 @@ _LEAST = 4  # people
 
 
 @gin.register(module="faces")
-class Folder:
+class Folder(faces_lib.Source):
   """People to learn from, and one in five, at least two, to measure on.
 
   Args:
@@ -26,7 +26,7 @@ class Folder:
     people = Folder("people", 32).load("train")
   """
 
-  def __init__(self, folder, size=32, data_dir=None):
+  def __init__(self, folder: str, size=32, data_dir: str | None = None):
     self._folder, self.size, self.data_dir = folder, size, data_dir
 
   @functools.cached_property

@@ -10,7 +10,7 @@ from garden.datasets.procedural_faces import arrays
 
 
 @gin.register(module="faces")
-class Procedural:
+class Procedural(faces_lib.Source):
   """Three groups of drawn people: to be recognised, to learn from, to measure on.
 
   Args:
@@ -21,7 +21,7 @@ class Procedural:
     probes = Procedural("faces_32").load("gallery").of("probe")
   """
 
-  def __init__(self, config="faces_32", data_dir=None):
+  def __init__(self, config="faces_32", data_dir: str | None = None):
     self.config, self.data_dir = config, data_dir
 
   def load(self, split):
