@@ -5,10 +5,13 @@ Needs the SavedModel alone, not the method's Python code.
 
 import csv
 import glob
+import io
 import os
+import warnings
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
 from garden.core import records
 from garden.core import serving_inputs
@@ -136,6 +139,7 @@ def stems(files):
 
 def _read(path):
   """The bytes of a PNG or a JPEG that every signature takes; other formats become PNG."""
+  _check_pixels(path)
   data = tf.io.read_file(path).numpy()
   if not data.startswith(_SERVED):
     return _as_png(path)
@@ -146,26 +150,39 @@ def _read(path):
     return _as_png(path)
 
 
+def _check_pixels(path):
+  """Refuses by its header an image that would fill the memory, as the signatures do."""
+  try:
+    with warnings.catch_warnings():
+      # Pillow's own limit is lower than the error that it raises for twice as many.
+      warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+      with Image.open(path) as image:
+        pixels = image.width * image.height
+  except Image.DecompressionBombError:
+    pixels = float("inf")
+  except OSError as error:
+    raise _unreadable(path) from error
+  if pixels > serving_inputs.MOST_PIXELS:
+    raise ValueError(
+        f"{path} announces more than {serving_inputs.MOST_PIXELS} pixels, the limit against "
+        "decompression bombs; shrink or leave it out")
+
+
+def _unreadable(path):
+  return ValueError(f"{path} isn't an image that can be decoded; leave it out or save it as PNG "
+                    "or JPEG")
+
+
 def _as_png(path):
   """Re-encodes what Pillow reads (GIF, BMP, PGM) as PNG."""
-  import io  # Only for the rare formats.
-
-  from PIL import Image
-  from PIL import UnidentifiedImageError
   try:
     with Image.open(path) as image:
-      if image.width * image.height > serving_inputs.MOST_PIXELS:
-        raise Image.DecompressionBombError(f"{image.width} x {image.height}")
       buffer = io.BytesIO()
       image.convert("L" if image.mode in ("1", "L", "I;16") else "RGB").save(
           buffer, "PNG")
       return buffer.getvalue()
-  except (UnidentifiedImageError, OSError) as error:
-    raise ValueError(f"{path} isn't an image that can be decoded; leave it out "
-                     "or save it as PNG or JPEG") from error
-  except Image.DecompressionBombError as error:
-    raise ValueError(f"{path} has more than {serving_inputs.MOST_PIXELS:,} pixels; make it "
-                     "smaller") from error
+  except (OSError, SyntaxError, ValueError) as error:  # which Pillow makes of damaged bytes
+    raise _unreadable(path) from error
 
 
 def _columns(name, value, stem, output):

@@ -8,8 +8,7 @@ on a machine are judged by the same network.
 import os
 import tempfile
 
-import tensorflow as tf
-
+from garden.core import keras_files
 from garden.dagan import data
 from garden.dagan import recogniser
 
@@ -58,7 +57,7 @@ def fixed(path, train, epochs=40, examples=18_000):
       partial = os.path.join(folder, "extractor.keras")
       net.save(partial)
       os.replace(partial, path)
-  net = tf.keras.models.load_model(path, compile=False)
+  net = keras_files.load(path)
   if not isinstance(net, recogniser.Recogniser):
     raise ValueError(f"{path} holds a {type(net).__name__}; it must be the recogniser that was "
                      "kept there: remove the file, it will be trained anew")
@@ -75,12 +74,12 @@ def given(path):
     A function: images `[N, s, s, 3]` uint8 -> features `[N, d]` float32.
 
   Raises:
-    ValueError: there is no such file, or it isn't a Keras model.
+    ValueError: there is no such file, or it isn't a Keras model, or one with code of its own.
   """
   if not os.path.exists(path):
     raise ValueError(f"there is no extractor {path!r}; give the path of a saved Keras model")
   try:
-    net = tf.keras.models.load_model(path, compile=False)
+    net = keras_files.load(path)
   except (OSError, ValueError, TypeError) as error:
     raise ValueError(f"{path} isn't a Keras model that can be loaded: {error}") from error
 

@@ -4,6 +4,8 @@ Every reader of this package goes through here, so a broken file is reported the
 whether it lies in a user's folder or in the original folders of a published set.
 """
 
+import contextlib
+import math
 import os
 import pathlib
 import re
@@ -11,12 +13,13 @@ import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from PIL import Image
 from PIL import ImageOps
 
+_MOST_BYTES = 8 * 2**30  # of an array
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".pgm", ".ppm")
 
 # What the decoders of Pillow, scipy and zipfile raise on damaged bytes; all of it means "this
@@ -135,16 +138,40 @@ def read_image(path: pathlib.Path, channels: int = 1) -> np.ndarray:
     >>> read_image(pathlib.Path("faces/s1/1.pgm")).shape
     (112, 92, 1)
   """
+  with open_image(path) as image:
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # convert("L") would cut 16 bits off at 255
+      deep = np.asarray(image).astype(np.int32)[..., None]
+      return np.repeat(deep, channels, axis=-1)
+    pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+  return pixels[..., None] if channels == 1 else pixels
+
+
+@contextlib.contextmanager
+def open_image(path: str | os.PathLike) -> Iterator[Image.Image]:
+  """Opens and decodes one image file.
+
+  Args:
+    path: a file of any format that Pillow reads.
+
+  Yields:
+    The image, as it lies in the file.
+
+  Raises:
+    ValueError: naming the file, if it can't be decoded, or if it announces more pixels than
+      Pillow's `MAX_IMAGE_PIXELS` (a decompression bomb).
+
+  Example:
+    >>> with open_image("faces/s1/1.pgm") as image:
+    ...   image.size
+    (92, 112)
+  """
   try:
     with warnings.catch_warnings():
       warnings.simplefilter("error", Image.DecompressionBombWarning)
       with Image.open(path) as image:
         image.load()
-        image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I"):  # convert("L") would cut 16 bits off at 255
-          deep = np.asarray(image).astype(np.int32)[..., None]
-          return np.repeat(deep, channels, axis=-1)
-        pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+        yield image
   except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
     raise ValueError(
       f"{path} announces more than {Image.MAX_IMAGE_PIXELS} pixels, the limit against "
@@ -154,7 +181,6 @@ def read_image(path: pathlib.Path, channels: int = 1) -> np.ndarray:
     raise ValueError(
       f"{path} is not a readable image ({_reason(error)}): repair or remove it"
     ) from error
-  return pixels[..., None] if channels == 1 else pixels
 
 
 def read_arrays(path: pathlib.Path, keys: Iterable[str] | None = None) -> dict[str, np.ndarray]:
@@ -168,8 +194,9 @@ def read_arrays(path: pathlib.Path, keys: Iterable[str] | None = None) -> dict[s
     The arrays by name; sparse matrices come as dense arrays.
 
   Raises:
-    ValueError: if the file can't be read, is HDF5 (MATLAB -v7.3), needs pickle, or lacks a
-      key (the message lists the keys it has).
+    ValueError: if the file can't be read, is HDF5 (MATLAB -v7.3), needs pickle, announces an
+      array of more than 8 GiB (a decompression bomb), or lacks a key (the message lists the
+      keys it has).
 
   Example:
     >>> read_arrays(pathlib.Path("ORL_32x32.mat"), ["fea", "gnd"])["fea"].shape
@@ -179,14 +206,22 @@ def read_arrays(path: pathlib.Path, keys: Iterable[str] | None = None) -> dict[s
   is_mat = path.suffix.lower() == ".mat"
   try:
     if is_mat:
-      arrays = _load_mat(path)
+      arrays = _load_mat(path, keys)
     else:
       archive = np.load(path, allow_pickle=False)
       if not isinstance(archive, np.lib.npyio.NpzFile):
         raise ValueError("it holds a single array, not an archive of named ones")
       with archive:
         wanted = archive.files if keys is None else [k for k in keys if k in archive.files]
+        sizes = {info.filename.removesuffix(".npy"): info.file_size
+                 for info in archive.zip.infolist()}
+        _check_bytes({key: sizes.get(key, 0) for key in wanted})
         arrays = dict.fromkeys(archive.files) | {key: archive[key] for key in wanted}
+  except _BombError as error:
+    raise ValueError(
+      f"{path} announces {error}, above {_MOST_BYTES / 2**30:g} GiB, the limit against "
+      "decompression bombs: save fewer images, or as uint8"
+    ) from error
   except _HDF5Error as error:
     raise ValueError(
       f"{path} is an HDF5 file (MATLAB -v7.3), which is not read: save it again with "
@@ -212,7 +247,17 @@ class _HDF5Error(Exception):
   """A .mat file that is HDF5 inside."""
 
 
-def _load_mat(path: pathlib.Path) -> dict[str, np.ndarray]:
+class _BombError(Exception):
+  """An array that is too large once it is unpacked."""
+
+
+def _check_bytes(sizes: dict[str, int]):
+  for key, size in sizes.items():
+    if size > _MOST_BYTES:
+      raise _BombError(f"{size / 2**30:.3g} GiB of {key!r}")
+
+
+def _load_mat(path: pathlib.Path, keys: Iterable[str] | None) -> dict[str, np.ndarray]:
   import scipy.io  # imported here: folders of images don't need it
   import scipy.sparse
 
@@ -221,6 +266,12 @@ def _load_mat(path: pathlib.Path) -> dict[str, np.ndarray]:
   if head.startswith(b"\x89HDF") or head[512:516] == b"\x89HDF":
     raise _HDF5Error
   try:
+    # Eight bytes a number, as for the doubles that MATLAB saves; sparse ones become dense.
+    _check_bytes({
+      key: 8 * math.prod(shape)
+      for key, shape, _ in scipy.io.whosmat(path)
+      if keys is None or key in keys
+    })
     found = scipy.io.loadmat(path)
   except NotImplementedError as error:  # scipy's answer to a version 7.3 header
     raise _HDF5Error from error

@@ -5,11 +5,11 @@ import os
 import pathlib
 
 import numpy as np
-import PIL.Image
 import tensorflow_datasets as tfds
 
 from garden.datasets import face_pictures
 from garden.datasets import faces
+from garden.datasets import files
 from garden.worlds.faces import points as points_lib
 
 _SEED = 200
@@ -131,5 +131,6 @@ def marked(path):
   """
   kind, person, images = path.parent, path.parent.parent, path.parent.parent.parent
   points = images.parent / "Fiducials" / person.name / kind.name / f"{path.stem}.txt"
-  with PIL.Image.open(path) as image:
-    return np.asarray(image.convert("RGB")), points_lib.named(points_lib.read(os.fspath(points)))
+  with files.open_image(path) as image:
+    pixels = np.asarray(image.convert("RGB"))
+  return pixels, points_lib.named(points_lib.read(os.fspath(points)))

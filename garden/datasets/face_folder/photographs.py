@@ -8,8 +8,8 @@ import functools
 import os
 
 import numpy as np
-import PIL.Image
 
+from garden.datasets import files
 from garden.worlds.faces import landmarks as landmarks_lib
 from garden.worlds.faces import points as points_lib
 
@@ -48,11 +48,8 @@ def read(path, detector=None):
   Example:
     portrait.fit(photograph.image, photograph.points)
   """
-  try:
-    with PIL.Image.open(path) as opened:
-      image = np.asarray(opened if opened.mode in ("L", "RGB", "RGBA") else opened.convert("RGB"))
-  except (OSError, PIL.UnidentifiedImageError) as error:
-    raise ValueError(f"it isn't an image that can be decoded ({error})") from error
+  with files.open_image(path) as opened:
+    image = np.asarray(opened if opened.mode in ("L", "RGB", "RGBA") else opened.convert("RGB"))
   stem = os.path.splitext(path)[0]
   for beside in (stem + extension for extension in _BESIDE):
     if os.path.exists(beside):

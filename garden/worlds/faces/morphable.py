@@ -155,7 +155,7 @@ def from_basel(path):
       raw = np.asarray(file["metadata/landmarks/json"][()]).tobytes()
     marks = {mark["id"]: mark["coordinates"]
              for mark in json.loads(raw.decode("utf-8").rstrip("\0"))}
-  except (OSError, KeyError, ValueError, TypeError) as error:
+  except (OSError, KeyError, ValueError, TypeError, MemoryError) as error:
     raise ValueError(f"{path} isn't a Basel Face Model of 2017 or 2019: {error}") from error
   known = {name: marks[mark] for name, mark in _BASEL_POINTS.items() if mark in marks}
   spots = np.array(list(known.values()), np.float64).reshape(-1, 3)

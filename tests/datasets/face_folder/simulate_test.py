@@ -77,7 +77,7 @@ def test_a_photograph_that_cannot_be_turned_leaves_nothing(tmp_path):
   with pytest.raises(ValueError, match="already turned"):
     simulate.simulate(str(tmp_path / "in"), "side.png", str(tmp_path / "out"), [60.0], 32)
   (tmp_path / "in" / "text.png").write_text("no image")
-  with pytest.raises(ValueError, match="isn't an image that can be decoded"):
+  with pytest.raises(ValueError, match="is not a readable image"):
     simulate.simulate(str(tmp_path / "in"), "text.png", str(tmp_path / "out"), [60.0], 32)
   assert not (tmp_path / "out").exists()
 
