@@ -111,6 +111,32 @@ def tiny_copy(tiny_run, tmp_path):
   return pathlib.Path(shutil.copytree(tiny_run, tmp_path / "run"))
 
 
+@pytest.fixture(scope="session")
+def state_of():
+  """A function of a run's folder: every tensor of its newest checkpoint by its name."""
+  import tensorflow as tf
+
+  def read(folder):
+    reader = tf.train.load_checkpoint(str(folder / "checkpoints"))
+    names = sorted(reader.get_variable_to_shape_map())
+    return {n: reader.get_tensor(n) for n in names if n != "_CHECKPOINTABLE_OBJECT_GRAPH"}
+  return read
+
+
+@pytest.fixture(scope="session")
+def assert_same_run(state_of):
+  """A function of two runs: weights, optimizers, counters, callbacks and the log are bit-equal."""
+  import numpy as np
+
+  def check(a, b):
+    left, right = state_of(a), state_of(b)
+    assert left.keys() == right.keys()
+    for name, value in left.items():
+      np.testing.assert_array_equal(value, right[name], err_msg=name)
+    assert (a / "metrics.jsonl").read_text() == (b / "metrics.jsonl").read_text()
+  return check
+
+
 @pytest.fixture
 def binary(monkeypatch, capsys):
   """Runs a tool in this process: `binary("train", "--model_dir=a")` -> code, out, err."""

@@ -62,24 +62,7 @@ def _train_killed(run, folder, monkeypatch):
   monkeypatch.undo()
 
 
-def _state(folder):
-  """Every tensor of the newest checkpoint by its name."""
-  reader = tf.train.load_checkpoint(str(folder / "checkpoints"))
-  names = sorted(reader.get_variable_to_shape_map())
-  return {n: reader.get_tensor(n) for n in names if n != "_CHECKPOINTABLE_OBJECT_GRAPH"}
-
-
-def _kernel(folder):
-  return _state(folder)["model/dense/kernel/.ATTRIBUTES/VARIABLE_VALUE"]
-
-
-def _assert_same_run(a, b):
-  """Weights, optimizers, counters, callbacks' state and the log are bit-equal."""
-  left, right = _state(a), _state(b)
-  assert left.keys() == right.keys()
-  for name, value in left.items():
-    np.testing.assert_array_equal(value, right[name], err_msg=name)
-  assert (a / "metrics.jsonl").read_text() == (b / "metrics.jsonl").read_text()
+_KERNEL = "model/dense/kernel/.ATTRIBUTES/VARIABLE_VALUE"
 
 
 @pytest.mark.parametrize(
@@ -156,20 +139,20 @@ def unbroken(toy_run, tmp_path_factory):
 # Steps 3, 9 and 18 lie inside an epoch, 12 is the end of a stage and is saved twice.
 @pytest.mark.parametrize("step", [3, 9, 12, 18])
 def test_a_run_killed_after_a_save_ends_as_an_unbroken_one(
-  toy_run, tmp_path, kill, monkeypatch, unbroken, step
+  toy_run, tmp_path, kill, monkeypatch, unbroken, step, assert_same_run
 ):
   whole = unbroken(**_FULL)
   kill(step)
   _train_killed(toy_run(**_FULL), tmp_path, monkeypatch)
   train.train(toy_run(**_FULL), str(tmp_path), "")
-  _assert_same_run(tmp_path, whole)
+  assert_same_run(tmp_path, whole)
   best = [records.read_json(folder / "best" / "best.json") for folder in (tmp_path, whole)]
   assert best[0] == best[1]
 
 
 @pytest.mark.parametrize("step", [3, 9, 15])
 def test_a_run_killed_before_a_save_ends_as_an_unbroken_one(
-  toy_run, tmp_path, kill, monkeypatch, unbroken, step
+  toy_run, tmp_path, kill, monkeypatch, unbroken, step, assert_same_run
 ):
   # What was logged since the last save, or before the first one, must not be logged twice.
   whole = unbroken(steps_per_epoch=2)
@@ -177,26 +160,26 @@ def test_a_run_killed_before_a_save_ends_as_an_unbroken_one(
   _train_killed(toy_run(steps_per_epoch=2), tmp_path, monkeypatch)
   assert records.read_metrics(tmp_path)
   train.train(toy_run(steps_per_epoch=2), str(tmp_path), "")
-  _assert_same_run(tmp_path, whole)
+  assert_same_run(tmp_path, whole)
 
 
-def test_several_steps_in_one_graph_call_change_nothing(toy_run, tmp_path, unbroken):
+def test_several_steps_in_one_graph_call_change_nothing(toy_run, tmp_path, unbroken, state_of):
   many = train.train(toy_run(steps_per_execution=4), str(tmp_path), "")
-  np.testing.assert_allclose(_kernel(unbroken()), many.dense.kernel.numpy(), rtol=1e-6)
+  np.testing.assert_allclose(state_of(unbroken())[_KERNEL], many.dense.kernel.numpy(), rtol=1e-6)
   a, b = records.read_metrics(unbroken()), records.read_metrics(tmp_path)
   assert [x["total_steps"] for x in a] == [x["total_steps"] for x in b]
   np.testing.assert_allclose([x["loss"] for x in a], [x["loss"] for x in b], rtol=1e-5)
 
 
 def test_two_replicas_train_and_resume_as_one_device(
-  toy_run, tmp_path, kill, monkeypatch, unbroken
+  toy_run, tmp_path, kill, monkeypatch, unbroken, state_of
 ):
   one = unbroken()
   kill(9)
   _train_killed(toy_run(strategy="mirrored"), tmp_path, monkeypatch)
   two = train.train(toy_run(strategy="mirrored"), str(tmp_path), "")
-  np.testing.assert_allclose(_kernel(one), two.dense.kernel.numpy(), rtol=1e-5)
-  k_t = _state(one)["model/k_t/.ATTRIBUTES/VARIABLE_VALUE"]
+  np.testing.assert_allclose(state_of(one)[_KERNEL], two.dense.kernel.numpy(), rtol=1e-5)
+  k_t = state_of(one)["model/k_t/.ATTRIBUTES/VARIABLE_VALUE"]
   assert float(two.k_t.numpy()) == pytest.approx(float(k_t), rel=1e-4)
 
 
@@ -220,13 +203,15 @@ def test_settings_that_the_data_refuse_leave_no_folder(toy_run, tmp_path, monkey
   assert not (tmp_path / "a").exists()
 
 
-def test_a_loss_that_turns_nan_ends_the_run_and_keeps_the_last_good_save(toy_run, tmp_path):
+def test_a_loss_that_turns_nan_ends_the_run_and_keeps_the_last_good_save(
+  toy_run, tmp_path, state_of
+):
   # A wide step makes the loss grow without end, until it overflows.
   run = toy_run({"learning_rate": 3.0, "stages": (("first", 2000),)}, save_every=5)
   with pytest.raises(checkpoints.NotFiniteError, match=r"loss is (nan|inf) at step \d+") as caught:
     train.train(run, str(tmp_path), "")
   assert "lower the learning rate" in str(caught.value)
-  state = _state(tmp_path)
+  state = state_of(tmp_path)
   weights = [value for name, value in state.items() if name.startswith("model/")]
   assert all(np.isfinite(value).all() for value in weights)
   step = int(state["model/total_steps/.ATTRIBUTES/VARIABLE_VALUE"])
@@ -261,7 +246,7 @@ def test_a_plateau_of_an_unknown_value_is_told(toy_run, tmp_path):
 # 8: inside the wait of the rule. 25: the step at which it ended the stage, saved twice.
 @pytest.mark.parametrize("step", [8, 25])
 def test_the_state_of_a_plateau_survives_a_kill(
-  toy_run, tmp_path, kill, monkeypatch, unbroken, step
+  toy_run, tmp_path, kill, monkeypatch, unbroken, step, assert_same_run
 ):
   rule = experiment_lib.Plateau("loss", 0.99, patience=2, factor=0.1, floor=1e-3)
   toy = {"plateau": rule, "stages": (("first", 100), ("second", 3))}
@@ -271,7 +256,7 @@ def test_the_state_of_a_plateau_survives_a_kill(
   kill(step)
   _train_killed(toy_run(**settings), tmp_path, monkeypatch)
   train.train(toy_run(**settings), str(tmp_path), "")
-  _assert_same_run(tmp_path, whole)
+  assert_same_run(tmp_path, whole)
 
 
 def test_an_early_stop_ends_all_stages_and_stays_ended(toy_run, tmp_path):
@@ -300,7 +285,7 @@ def test_a_best_metric_that_is_not_logged_is_told(toy_run, tmp_path):
     train.train(toy_run(best_metric="val_loss"), str(tmp_path), "")
 
 
-def test_the_moving_average_is_that_of_the_steps(toy_run, tmp_path):
+def test_the_moving_average_is_that_of_the_steps(toy_run, tmp_path, state_of):
   settings = {"experiment": {"stages": (("first", 4),), "validation": True}, "ema_decay": 0.8}
   train.train(toy_run(save_every=1, steps_per_epoch=4, **settings), str(tmp_path / "a"), "")
   kernels, average = [np.ones((16, 1), np.float32)], np.ones((16, 1))
@@ -308,7 +293,7 @@ def test_the_moving_average_is_that_of_the_steps(toy_run, tmp_path):
     plain = {"stages": (("first", steps),)}
     kernels.append(train.train(toy_run(plain), str(tmp_path / f"{steps}"), "").dense.kernel.numpy())
     average = 0.8 * average + 0.2 * kernels[-1]
-  state = _state(tmp_path / "a")
+  state = state_of(tmp_path / "a")
   saved = state["ema/averages/0/.ATTRIBUTES/VARIABLE_VALUE"]
   np.testing.assert_allclose(saved, average, rtol=1e-5)
   weight = state["model/dense/kernel/.ATTRIBUTES/VARIABLE_VALUE"]
@@ -393,7 +378,7 @@ def test_a_profile_is_written(toy_run, tmp_path):
 
 
 def test_sigterm_saves_and_ends_with_its_own_code(
-  toy_run, tmp_path, capsys, monkeypatch, unbroken
+  toy_run, tmp_path, capsys, monkeypatch, unbroken, state_of
 ):
   handler = signal.getsignal(signal.SIGTERM)
   append = records.append_metrics
@@ -410,11 +395,11 @@ def test_sigterm_saves_and_ends_with_its_own_code(
   assert "SIGTERM: saved at step" in capsys.readouterr().err
   assert signal.getsignal(signal.SIGTERM) is handler
   monkeypatch.undo()
-  step = int(_state(tmp_path)["model/total_steps/.ATTRIBUTES/VARIABLE_VALUE"])
+  step = int(state_of(tmp_path)["model/total_steps/.ATTRIBUTES/VARIABLE_VALUE"])
   assert step in (5, 6)
   whole = unbroken(save_every=1000)
   train.train(toy_run(save_every=1000), str(tmp_path), "")
-  left, right = _state(tmp_path), _state(whole)
+  left, right = state_of(tmp_path), state_of(whole)
   left.pop("save_counter/.ATTRIBUTES/VARIABLE_VALUE")  # one save more
   for name, value in left.items():
     np.testing.assert_array_equal(value, right[name], err_msg=name)
@@ -445,7 +430,9 @@ def _kill_at(process, folder, step):
   assert process.returncode == -signal.SIGKILL
 
 
-def test_kill_9_in_mid_epoch_then_the_same_command_gives_the_unbroken_run(tmp_path):
+def test_kill_9_in_mid_epoch_then_the_same_command_gives_the_unbroken_run(
+  tmp_path, assert_same_run
+):
   whole, killed = tmp_path / "whole", tmp_path / "killed"
   processes = _start(whole), _start(killed)
   _kill_at(processes[1], killed, 14)
@@ -455,46 +442,7 @@ def test_kill_9_in_mid_epoch_then_the_same_command_gives_the_unbroken_run(tmp_pa
   # 7 if the kill came between the files of the save at 14 and the list of them.
   assert step >= 7 and step % 10
   _finish(processes[0])
-  _assert_same_run(killed, whole)
-
-
-@pytest.mark.torture
-@pytest.mark.parametrize("kill_at", [7, 21, 42, 49])
-def test_kill_9_in_either_stage_gives_the_unbroken_run(tmp_path, kill_at):
-  more = "--gin_bindings=FINETUNE_STEPS = 200"
-  whole, killed = tmp_path / "whole", tmp_path / "killed"
-  processes = _start(whole, more), _start(killed, more)
-  _kill_at(processes[1], killed, kill_at)
-  assert not (killed / "checkpoints" / "ckpt-240.index").exists()
-  _finish(_start(killed, more))
-  _finish(processes[0])
-  _assert_same_run(killed, whole)
-
-
-@pytest.mark.torture
-def test_kills_at_random_times_give_the_unbroken_run(tmp_path):
-  more = "--gin_bindings=FINETUNE_STEPS = 200"
-  whole, killed = tmp_path / "whole", tmp_path / "killed"
-  _finish(_start(whole, more))
-  for seed in range(6):
-    process = _start(killed, more)
-    time.sleep(np.random.default_rng(seed).uniform(4, 9))
-    process.kill()
-    process.communicate()
-  _finish(_start(killed, more))
-  _assert_same_run(killed, whole)
-
-
-@pytest.mark.torture
-def test_sigterm_ends_a_process_with_code_75(tmp_path):
-  more = "--gin_bindings=FINETUNE_STEPS = 2000"
-  process = _start(tmp_path, more)
-  while not list(tmp_path.glob("checkpoints/ckpt-*.index")):
-    time.sleep(0.01)
-  process.terminate()
-  out, _ = process.communicate(timeout=60)
-  assert process.returncode == 75, out
-  assert "SIGTERM: saved at step" in out and "Traceback" not in out
+  assert_same_run(killed, whole)
 
 
 def test_the_metrics_of_a_tiny_run_are_one_line_an_epoch(tiny_run):
