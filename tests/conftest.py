@@ -15,7 +15,13 @@ import pathlib  # noqa: E402
 import shutil  # noqa: E402
 import sys  # noqa: E402
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
+
+# Property tests draw the same examples in each run, and keep none.
+hypothesis.settings.register_profile(
+  "garden", derandomize=True, deadline=None, database=None, max_examples=40)
+hypothesis.settings.load_profile("garden")
 
 
 def pytest_collection_finish(session):

@@ -53,6 +53,8 @@ class Checkpoints:
     self.model = model
     folder = os.path.join(model_dir, "checkpoints")
     self.folder = strategies.write_path(folder, self.strategy)
+    if self.folder == folder:
+      _mend_list(folder)
     self.checkpoint = tf.train.Checkpoint(model=model, **(extra or {}))
     self.manager = tf.train.CheckpointManager(
         self.checkpoint, self.folder, max_to_keep=KEEP)
@@ -79,11 +81,8 @@ class Checkpoints:
     except _FULL_DISK as error:
       for name in set(_files(self.folder)) - before:
         _remove(os.path.join(self.folder, name))
-      # TensorFlow puts the name of its operation around the system's words.
-      reason = re.sub(r"\{\{.*?\}\} *| *\[Op:.*", "", str(error).splitlines()[0])
-      reason = reason.rsplit("; ", 1)[-1]
       raise SaveError(
-          f"could not save step {step} in {self.folder}: {reason}; "
+          f"could not save step {step} in {self.folder}: {reason(error)}; "
           f"{self._kept()}; free some space and start the same command again"
       ) from error
     strategies.remove_own(self.folder, self.strategy)
@@ -232,6 +231,29 @@ def save_best(model, model_dir, metric, value, step):
   if strategies.is_chief(strategy):
     records.write_json(os.path.join(folder, "best.json"),
                        {"metric": metric, "value": value, "total_steps": step})
+
+
+def reason(error):
+  """The system's words in one of TensorFlow's errors, without the operation around them."""
+  text = re.sub(r"\{\{.*?\}\} *| *\[Op:.*", "", (str(error).splitlines() or [""])[0])
+  return text.rsplit("; ", 1)[-1] or type(error).__name__
+
+
+def _mend_list(folder):
+  """Writes TensorFlow's list of checkpoints anew where it is lost or damaged.
+
+  Without it a run would begin again, over the checkpoints that are there.
+  """
+  try:
+    listed = tf.train.get_checkpoint_state(folder) is not None
+  except UnicodeDecodeError:
+    listed = False
+  steps = [int(match[1]) for match in (
+      re.fullmatch(r"ckpt-(\d+)\.index", name) for name in _files(folder)) if match]
+  paths = [os.path.join(folder, f"ckpt-{step}") for step in sorted(steps)]
+  if paths and not listed:
+    logging.warning("the list of checkpoints in %s can't be read; it is written anew", folder)
+    tf.compat.v1.train.update_checkpoint_state(folder, paths[-1], paths)
 
 
 def _files(folder):

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 
+import tensorflow as tf
 from absl import app
 from absl import flags
 from absl import logging as absl_logging
@@ -20,7 +21,10 @@ from garden.core import config
 USAGE_ERROR = 2
 #: Among them are all that a user can mend; `is_users` tells which.
 ERRORS = (app.UsageError, ValueError, OSError, MemoryError,
-          checkpoints.NotFiniteError, RuntimeError)
+          checkpoints.NotFiniteError, RuntimeError, tf.errors.OpError)
+# What TensorFlow says of a disk, in the system's words.
+_DISK = ("No space left on device", "Read-only file system", "Permission denied",
+         "Not a directory", "File too large", "Disk quota exceeded")
 FLAGS = flags.FLAGS
 
 
@@ -136,9 +140,13 @@ def _guarded(main, argv, positional=False):
 def is_users(error):
   """Whether one of `ERRORS` speaks of the user's input rather than of a defect here.
 
-  TensorFlow's own errors and other RuntimeErrors are defects, but for gin's
-  message about a value that the config doesn't give.
+  TensorFlow's own errors and other RuntimeErrors are defects, but for those of a
+  disk or of too little memory, and gin's message about a value that the config
+  doesn't give.
   """
+  if isinstance(error, tf.errors.OpError):
+    return (isinstance(error, tf.errors.ResourceExhaustedError)
+            or any(words in str(error) for words in _DISK))
   if isinstance(error, (checkpoints.NotFiniteError, checkpoints.SaveError)):
     return True
   if isinstance(error, RuntimeError):
@@ -149,6 +157,10 @@ def is_users(error):
 def one_line(error):
   """The message of an error on one line, without what gin appends to it."""
   text = str(error).split("\n  In call to configurable")[0]
+  if isinstance(error, tf.errors.OpError):
+    text = checkpoints.reason(error)
+  if "OOM when allocating" in text:
+    text += "; make the batches or the network smaller"
   if isinstance(error, OSError) and error.strerror and error.filename:
     text = f"{error.filename}: {error.strerror}"
   return " ".join(text.split()) or type(error).__name__
