@@ -1,5 +1,7 @@
 """The one path of every method: train, evaluate, export, predict, report."""
 
+import importlib
+
 from garden.core.experiment import Data
 from garden.core.experiment import Experiment
 from garden.core.experiment import Plateau
@@ -7,7 +9,17 @@ from garden.core.experiment import Stage
 from garden.core.export import ServingModule
 from garden.core.model import GardenModel
 from garden.core.optimizers import FusedAdam
-from garden.core.run import Run
 
 __all__ = ["Data", "Experiment", "FusedAdam", "GardenModel", "Plateau", "Run",
            "ServingModule", "Stage"]
+
+
+def __getattr__(name):
+  # It brings gin, which layers do without.
+  if name == "Run":
+    return importlib.import_module("garden.core.run").Run
+  raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+  return sorted({*globals(), *__all__})

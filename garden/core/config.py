@@ -7,6 +7,7 @@ and a macro that nobody uses are errors, each with the nearest name.
 
 import contextlib
 import difflib
+import importlib
 import inspect
 import logging
 import os
@@ -20,6 +21,7 @@ from garden.core import bindings as bindings_lib
 _PACKAGE = os.path.dirname(os.path.abspath(garden.__file__))
 _MACRO = re.compile(r"^([A-Za-z_][\w./]*) *= *", re.MULTILINE)
 _REFERENCE = re.compile(r"%([A-Za-z_][\w./]*)")
+_ROOM = re.compile(r"^ *import +(garden\.\w+) *(?:#.*)?$", re.MULTILINE)
 _STRING = re.compile(r"'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"")
 
 
@@ -96,10 +98,9 @@ def load(gin_files=(), bindings=()):
   gin.clear_config()
   with _includes_from_root():
     for path in paths:
-      _parse(lambda path=path: gin.parse_config_file(path), path)
+      _parse(lambda path=path: _read_file(path), path)
     for binding in bindings:
-      _parse(lambda binding=binding: gin.parse_config(binding),
-             f"--gin_bindings={binding!r}")
+      _parse(lambda binding=binding: _read(binding), f"--gin_bindings={binding!r}")
   with full_names():
     text = gin.config_str()
   lint_macros(text)
@@ -149,6 +150,29 @@ def lint_macros(text):
     raise ValueError(
         f"this config needs a value for {', '.join(sorted(set(required)))}; "
         f"give --gin_bindings=\"{required[0]} = ...\"")
+
+
+def _read_file(path):
+  with open(path, encoding="utf-8") as file:
+    _import_rooms(file.read())
+  gin.parse_config_file(path)
+
+
+def _read(text):
+  _import_rooms(text)
+  gin.parse_config(text)
+
+
+def _import_rooms(text):
+  """Makes `import garden.<room>` bring all that a room offers, its experiments too.
+
+  Shipped files name the modules of experiments. Those of users and of earlier runs
+  may name the room, which imports its experiments only when they are asked for.
+  """
+  for name in _ROOM.findall(text):
+    room = importlib.import_module(name)
+    for offered in getattr(room, "__all__", ()):
+      getattr(room, offered)
 
 
 def _parse(read, where):

@@ -1,6 +1,6 @@
 """Run: the settings of a run, the one gin root of every binary.
 
-import garden.subspace
+import garden.subspace.experiment
 Run.experiment = @subspace.Clustering()
 Run.seed = %SEED
 """

@@ -1,12 +1,24 @@
 """Deep Subspace Clustering Networks, and the classical problem under them."""
 
-from garden.subspace.baselines import Baselines
-from garden.subspace.dscnet import DSCNet
-from garden.subspace.experiment import Clustering
-from garden.subspace.label_free import LabelFree
+import importlib
+
 from garden.subspace.networks import ConvDecoder
 from garden.subspace.networks import ConvEncoder
 from garden.subspace.self_expression import SelfExpression
 
 __all__ = ["Baselines", "Clustering", "ConvDecoder", "ConvEncoder", "DSCNet",
            "LabelFree", "SelfExpression"]
+
+# These bring gin and scikit-learn, which layers do without.
+_LATER = {"Baselines": "baselines", "Clustering": "experiment", "DSCNet": "dscnet",
+          "LabelFree": "label_free"}
+
+
+def __getattr__(name):
+  if name in _LATER:
+    return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+  raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+  return sorted({*globals(), *__all__})

@@ -3,6 +3,8 @@
 import os
 import pathlib
 import re
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -108,6 +110,19 @@ def test_a_mistake_is_one_line_with_the_nearest_name(tmp_path, bindings, message
   with pytest.raises(ValueError, match=message) as caught:
     config.load([path], bindings)
   assert "\n" not in str(caught.value).split("\n  In call")[0]
+
+
+@pytest.mark.parametrize("line", ["import garden.aaa", "import  garden.aaa  # the room"])
+def test_a_file_that_imports_a_room_gets_the_experiments_that_it_offers(
+    tmp_path, monkeypatch, line):
+  room, asked = types.ModuleType("garden.aaa"), []
+  room.__all__ = ["Layer", "Experiment"]
+  room.__getattr__ = lambda name: asked.append(name) if name in room.__all__ else None
+  monkeypatch.setitem(sys.modules, "garden.aaa", room)
+  config.load([_write(tmp_path, "a.gin", line)])
+  assert asked == ["Layer", "Experiment"]
+  config.load((), [line])
+  assert asked == ["Layer", "Experiment"] * 2
 
 
 def test_a_required_macro_is_asked_for_by_name(tmp_path):
