@@ -94,6 +94,8 @@ def load(gin_files=(), bindings=()):
     FileNotFoundError: a file, or a file that one includes, isn't there.
     ValueError: anything else that is wrong, in one line.
   """
+  # The root of every config, registered on import; it imports this module.
+  from garden.core import run  # noqa: F401
   paths = [resolve(name) for name in gin_files]
   gin.clear_config()
   with _includes_from_root():
