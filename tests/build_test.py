@@ -15,7 +15,8 @@ import pytest
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 _RULES = {"py_library", "py_binary", "py_test"}
-# What a folder of garden/ may depend on. All others are rooms: the last entry.
+# What a folder of garden/ may depend on. All others are rooms: the last entry. A module of garden/
+# itself stands above the rooms, is a target of its own, and nothing in garden/ depends on it.
 _FLOORS = {
   "garden": set(),
   "core": {"garden"},
@@ -70,8 +71,10 @@ def _python_files(root):
 def _home(path):
   """Name and rule of the target that a file belongs to."""
   parts = path.split("/")
+  if path == "garden/__init__.py":
+    return "garden", "py_library"
   if parts[0] == "garden":
-    return (parts[1] if len(parts) > 2 else "garden"), "py_library"
+    return parts[1].removesuffix(".py"), "py_library"
   if path == "tools/__init__.py":
     return "tools", "py_library"
   name = path.removesuffix(".py")
@@ -176,10 +179,12 @@ def _complaints(root):
     if found != (rule, srcs, deps):
       wrong.append(f"BUILD should say\n{_stanza(name, rule, srcs, deps)}\nand says {found}")
   wrong += [f"BUILD has a target {name!r} of no file" for name in targets.keys() - wanted.keys()]
+  folders = {path.parent.name for path in (root / "garden").glob("*/__init__.py")} | {"garden"}
   for name, (_, srcs, deps) in wanted.items():
     if name == "configs" or (srcs and not srcs[0].startswith("garden/")):
       continue
-    extra = set(deps) - _FLOORS.get(name, _ROOM)
+    above = srcs == [f"garden/{name}.py"]
+    extra = set(deps) - (folders if above else _FLOORS.get(name, _ROOM))
     if extra:
       wrong.append(f"garden/{name} must not import {sorted(extra)} (CONTRIBUTING.md, layers)")
   return wrong
@@ -197,6 +202,7 @@ def _tree(tmp_path, build, **sources):
     "garden/core/__init__.py": "",
     "garden/aa/__init__.py": "",
     "garden/aa/b.py": "from garden.core import x",
+    "garden/top.py": "from garden.aa import b",
     "gin/aa/tiny.gin": "import " + "garden.aa",
     **{key.replace("__", "/") + ".py": value for key, value in sources.items()},
     "BUILD": build,
@@ -217,6 +223,7 @@ py_library(
     srcs = ["garden/aa/__init__.py", "garden/aa/b.py"],
     deps = [":core", ":garden"],
 )
+py_library(name = "top", srcs = ["garden/top.py"], deps = [":aa", ":garden"])
 py_library(name = "configs", data = glob(["gin/**/*.gin"]), deps = [":aa"])
 """
 
@@ -233,7 +240,8 @@ def test_a_right_tree_has_no_complaint(tmp_path):
     ('"garden/aa/b.py"', '"garden/aa/b.py", "garden/aa/b.py"'),  # a file twice
     ('[":core", ":garden"]', '[":garden"]'),  # an import without its dep
     ('[":core", ":garden"]', '[":core", ":garden", ":configs"]'),  # a dep without its import
-    ('deps = [":aa"]', ""),  # the room that a gin file imports
+    ('glob(["gin/**/*.gin"]), deps = [":aa"]', 'glob(["gin/**/*.gin"])'),  # what gin imports
+    ('deps = [":aa", ":garden"]', 'deps = [":garden"]'),  # the room under a module of garden/
     ('"configs"', '"confgs"'),  # a target that nothing asks for
     ("load(", "# load("),  # a rule that is not loaded
   ],
@@ -249,6 +257,9 @@ def test_a_wrong_build_file_is_told(tmp_path, old, new):
     ("garden__core__c", "def f():\n  import garden.aa.b", "garden/core must not import"),
     ("garden__bb__c", "from garden import aa", "garden/bb must not import"),
     ("garden__datasets__d", "import garden.core", "garden/datasets must not import"),
+    ("garden__aa__c", "from garden import top", "garden/aa must not import ['top']"),
+    ("garden__core__c", "from garden.top import b", "garden/core must not import ['top']"),
+    ("garden__other", "import garden.top", "garden/other must not import ['top']"),
   ],
 )
 def test_an_import_against_the_layers_is_told(tmp_path, path, text, message):

@@ -36,7 +36,9 @@ class ResidualBlock(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    halved = ResidualBlock(64, stride=2)(tf.zeros([8, 32, 32, 32]))  # [8, 16, 16, 64]
+    >>> maps = tf.keras.Input([32, 32, 32])
+    >>> tf.keras.Model(maps, ResidualBlock(64, stride=2)(maps)).output_shape
+    (None, 16, 16, 64)
   """
 
   def __init__(self, filters, stride=1, **kwargs):
@@ -86,7 +88,10 @@ class Trunk(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    fine, coarse = Trunk()(tf.zeros([8, 112, 112, 3]))  # [8, 28, 28, 64], [8, 14, 14, 128]
+    >>> images = tf.keras.Input([112, 112, 3])
+    >>> fine, coarse = Trunk()(images)
+    >>> tf.keras.Model(images, [fine, coarse]).output_shape
+    [(None, 28, 28, 64), (None, 14, 14, 128)]
   """
 
   def __init__(self, filters=(32, 64, 128), blocks=2, **kwargs):
@@ -134,7 +139,9 @@ class LayoutHead(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    vector = LayoutHead(units=256)(tf.zeros([8, 14, 14, 128]))  # [8, 256]
+    >>> maps = tf.keras.Input([14, 14, 128])
+    >>> tf.keras.Model(maps, LayoutHead(units=256)(maps)).output_shape
+    (None, 256)
   """
 
   def __init__(self, squeeze=48, units=256, **kwargs):
@@ -170,7 +177,10 @@ class Segmenter(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    masks = tf.argmax(Segmenter(5)(tf.zeros([8, 84, 84, 3])), axis=-1)
+    >>> images = tf.keras.Input([84, 84, 3])
+    >>> masks = tf.argmax(Segmenter(n_classes=5)(images), axis=-1)
+    >>> tf.keras.Model(images, masks).output_shape
+    (None, 84, 84)
   """
 
   def __init__(self, n_classes=5, **kwargs):

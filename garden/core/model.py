@@ -15,6 +15,7 @@ that must survive a kill.
 import tensorflow as tf
 
 from garden.core import replicas as replicas_lib
+from garden.core import saved_settings
 
 _REDUCTIONS = ("mean", "sum")
 
@@ -171,6 +172,17 @@ class GardenModel(tf.keras.Model):
   def all_reduce_sum(self, values):
     """Adds up a structure of tensors over the replicas, alike on each."""
     return replicas_lib.total(values)
+
+  # Keras's own files.
+
+  @classmethod
+  def from_config(cls, config):
+    """Makes the model again from its `get_config`, with settings among the arguments."""
+    return cls(**{name: saved_settings.unpack(value) for name, value in config.items()})
+
+  def compile_from_config(self, config):
+    """Leaves a loaded model as it is: it predicts. `compile` it to train on."""
+    del config
 
   # What is logged.
 

@@ -62,7 +62,10 @@ class ResNetTrunk(tf.keras.layers.Layer):
     ValueError: another depth, or not four strides of 1 or 2.
 
   Example:
-    fine, coarse = ResNetTrunk(34)(tf.zeros([8, 224, 224, 3]))  # [8, 14, 14, 256], [8, 7, 7, 512]
+    >>> images = tf.keras.Input([64, 64, 3])
+    >>> fine, coarse = ResNetTrunk(18)(images)
+    >>> tf.keras.Model(images, [fine, coarse]).output_shape
+    [(None, 4, 4, 256), (None, 2, 2, 512)]
   """
 
   def __init__(self, depth=18, strides=(1, 2, 2, 2), **kwargs):

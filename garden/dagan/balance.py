@@ -9,6 +9,7 @@ replica keeps the same k.
 import tensorflow as tf
 
 from garden.core import model as model_lib
+from garden.core import saved_settings
 from garden.dagan import album as album_lib
 from garden.dagan import losses
 from garden.dagan import networks
@@ -37,7 +38,7 @@ class Balanced(model_lib.GardenModel):
   def __init__(self, network, recipe, steps, before=0, shown=1, seed=0, **kwargs):
     super().__init__(seed=seed, **kwargs)
     self.network, self.recipe = network, recipe
-    self.steps, self.before = int(steps), int(before)
+    self.steps, self.before, self.shown = int(steps), int(before), int(shown)
     self.autoencoder = networks.BEGANAutoencoder(
         network.size, network.filters, network.hidden, network.skip, network.vanishing,
         network.spectral, network.detail)
@@ -45,6 +46,12 @@ class Balanced(model_lib.GardenModel):
     self.stalls = schedule.StallHalving(recipe.stall_window, recipe.stall_floor)
     self.album = album_lib.Album(TIMES, shown, network.size, self.steps)
     self.generator_optimizer = None
+
+  def get_config(self):
+    """The arguments of the constructor that BEGAN and DA-GAN share."""
+    return {"network": saved_settings.pack(self.network),
+            "recipe": saved_settings.pack(self.recipe), "steps": self.steps,
+            "shown": self.shown, "seed": self.seed, "name": self.name}
 
   def compile(self, **kwargs):
     """Keras's `compile` with one Adam for D and one for G."""

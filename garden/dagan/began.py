@@ -17,6 +17,7 @@ from garden.dagan import networks
 _LOGGED = ("discriminator_loss", "generator_loss", "real_error", "made_error", "convergence", "k_t")
 
 
+@tf.keras.utils.register_keras_serializable(package="garden")
 class BEGAN(balance.Balanced):
   """Noise to images.
 
@@ -30,9 +31,11 @@ class BEGAN(balance.Balanced):
     seed: of the model's draws.
 
   Example:
-    model = BEGAN(settings.Network(), settings.BEGANRecipe())
-    model.compile()
-    images = model(tf.random.uniform([8, 64], -1.0, 1.0))
+    >>> from garden.dagan import settings
+    >>> net = BEGAN(settings.Network(), settings.BEGANRecipe())
+    >>> noise = tf.keras.Input([64])
+    >>> tf.keras.Model(noise, net(noise)).output_shape
+    (None, 32, 32, 3)
   """
 
   def __init__(self, network, recipe, steps=1000, shown=1, seed=0, **kwargs):

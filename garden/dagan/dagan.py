@@ -25,6 +25,7 @@ _LOGGED = ("discriminator_loss", "generator_loss", "identity_loss", "refined_ide
            "refined_identity_accuracy")
 
 
+@tf.keras.utils.register_keras_serializable(package="garden")
 class DAGAN(balance.Balanced):
   """Simulated faces to refined ones.
 
@@ -39,9 +40,12 @@ class DAGAN(balance.Balanced):
     seed: of the model's draws.
 
   Example:
-    model = DAGAN(settings.Network(), settings.Recipe(), n_identities=240)
-    model.compile()
-    refined = tf.clip_by_value(model(simulated), -1.0, 1.0)
+    >>> from garden.dagan import settings
+    >>> net = DAGAN(settings.Network(), settings.Recipe(), n_identities=240)
+    >>> simulated = tf.keras.Input([32, 32, 3])
+    >>> refined = tf.clip_by_value(net(simulated), -1.0, 1.0)
+    >>> tf.keras.Model(simulated, refined).output_shape
+    (None, 32, 32, 3)
   """
 
   def __init__(self, network, recipe, n_identities, steps=1000, shown=1, seed=0, **kwargs):
@@ -52,6 +56,10 @@ class DAGAN(balance.Balanced):
     self.agent = networks.IdentityAgent(self.n_identities, recipe.identity_form == "margin")
     self.earlier = history.History(recipe.history, network.size) if recipe.history else None
     self.add_trackers(*_LOGGED)
+
+  def get_config(self):
+    """The arguments of the constructor."""
+    return {**super().get_config(), "n_identities": self.n_identities}
 
   def build(self, input_shape=None):
     """Makes all weights, D's too, which `call` doesn't use."""

@@ -166,7 +166,10 @@ class BEGANAutoencoder(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    realism = losses.reconstruction_error(images, BEGANAutoencoder(64)(images))
+    >>> images = tf.keras.Input([32, 32, 3])
+    >>> error = tf.abs(images - BEGANAutoencoder(32, filters=16)(images))
+    >>> tf.keras.Model(images, error).output_shape
+    (None, 32, 32, 3)
   """
 
   def __init__(self, size, filters=64, hidden=64, skip=False, vanishing=0, spectral=False,
@@ -227,7 +230,9 @@ class IdentityAgent(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    logits = IdentityAgent(240)(autoencoder.encode(images))
+    >>> codes = tf.keras.Input([64])
+    >>> tf.keras.Model(codes, IdentityAgent(n_identities=240)(codes)).output_shape
+    (None, 240)
   """
 
   def __init__(self, n_identities, cosine=False, **kwargs):

@@ -28,7 +28,10 @@ class Recogniser(tf.keras.Model):
     **kwargs: of `tf.keras.Model`.
 
   Example:
-    who = tf.argmax(Recogniser(30)(images), axis=-1)
+    >>> images = tf.keras.Input([32, 32, 3])
+    >>> who = tf.argmax(Recogniser(n_identities=30)(images), axis=-1)
+    >>> tf.keras.Model(images, who).output_shape
+    (None,)
   """
 
   def __init__(self, n_identities, filters=(16, 32, 64, 96), noise=0.05, dropout=0.3, **kwargs):

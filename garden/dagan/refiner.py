@@ -28,7 +28,10 @@ class Refiner(tf.keras.layers.Layer):
     ValueError: there is no such form, or filters don't fit it.
 
   Example:
-    refined = Refiner("hourglass", filters=(16, 32, 48))(simulated)
+    >>> simulated = tf.keras.Input([32, 32, 3])
+    >>> refined = Refiner("hourglass", filters=(16, 32, 48))(simulated)
+    >>> tf.keras.Model(simulated, refined).output_shape
+    (None, 32, 32, 3)
   """
 
   def __init__(self, form="residual", filters=64, blocks=10, add_input=True, channels=3, **kwargs):
@@ -68,6 +71,11 @@ class _Residual(tf.keras.layers.Layer):
     self.pairs = [(tf.keras.layers.Conv2D(filters, 3, activation="relu", **make),
                    tf.keras.layers.Conv2D(filters, 3, **make)) for _ in range(blocks)]
 
+  @property
+  def convolutions(self):
+    """All of `pairs`. Keras's own files leave out, silently, what is in lists of lists alone."""
+    return [layer for pair in self.pairs for layer in pair]
+
   def call(self, x):
     """`[N, h, w, c]` -> `[N, h, w, filters]`."""
     x = self.first(x)
@@ -92,6 +100,11 @@ class _Hourglass(tf.keras.layers.Layer):
                  for k, wide in enumerate(filters)]
     self.bottom = [convolution(filters[-1], dilation=2), convolution(filters[-1])]
     self.up = [[convolution(wide), convolution(wide)] for wide in filters[-2::-1]]
+
+  @property
+  def convolutions(self):
+    """All of `down` and `up`, for Keras's own files, as of `_Residual`."""
+    return [layer for pair in (*self.down, *self.up) for layer in pair]
 
   def call(self, x):
     """`[N, h, w, c]` -> `[N, h, w, filters[0]]`."""

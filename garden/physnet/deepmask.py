@@ -30,8 +30,10 @@ class LowRankMaskHead(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    head = LowRankMaskHead(size=56, rank=32, coarse_size=28, n_classes=5, n_times=4)
-    logits = head(tf.zeros([8, 14, 14, 128]))  # [8, 56, 56, 4, 5]
+    >>> maps = tf.keras.Input([14, 14, 128])
+    >>> head = LowRankMaskHead(size=56, rank=32, coarse_size=28, n_classes=5, n_times=4)
+    >>> tf.keras.Model(maps, head(maps)).output_shape
+    (None, 56, 56, 4, 5)
   """
 
   def __init__(self, size=56, rank=512, coarse_size=56, squeeze=128, n_classes=1, n_times=1,
@@ -76,7 +78,9 @@ class ScoreHead(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    scores = ScoreHead()(tf.zeros([8, 14, 14, 128]))  # [8]
+    >>> maps = tf.keras.Input([14, 14, 128])
+    >>> tf.keras.Model(maps, ScoreHead()(maps)).output_shape
+    (None,)
   """
 
   def __init__(self, units=(512, 1024), dropout=0.5, **kwargs):

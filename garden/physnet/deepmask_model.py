@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from garden.core import layers
 from garden.core import model as model_lib
+from garden.core import saved_settings
 from garden.datasets.block_towers import views
 from garden.physnet import deepmask
 from garden.physnet import patches as patches_lib
@@ -58,6 +59,7 @@ def binary_iou(masks, predicted):
   return tf.where(either > 0.0, both / tf.maximum(either, 1.0), 1.0)
 
 
+@tf.keras.utils.register_keras_serializable(package="garden")
 class DeepMask(model_lib.GardenModel):
   """Patches to masks and scores.
 
@@ -81,8 +83,11 @@ class DeepMask(model_lib.GardenModel):
     ValueError: a trunk other than the residual one.
 
   Example:
-    model = DeepMask(settings.Network(), settings.Recipe(), patches.Patches())
-    found = proposals.propose(model, images, proposals.grid([0.2]), size=64)
+    >>> from garden.physnet import patches, settings
+    >>> net = DeepMask(settings.Network(), settings.Recipe(), patches.Patches())
+    >>> seen = tf.keras.Input([64, 64, 3])
+    >>> tf.keras.Model(seen, net(seen)).output_shape
+    {'masks': (None, 56, 56), 'scores': (None,)}
   """
 
   def __init__(self, network, recipe, patches, score_units=(128, 256), dropout=0.5,
@@ -94,6 +99,7 @@ class DeepMask(model_lib.GardenModel):
     if network.crop is not None:
       raise ValueError(f"crop is {network.crop}, but patches are cut out of the whole image; "
                        "leave it at None")
+    self.network = network
     self.recipe = recipe
     self.patches = patches
     self.alternate = alternate
@@ -105,6 +111,15 @@ class DeepMask(model_lib.GardenModel):
     self.score_head = SeededScoreHead(score_units, dropout)
     self.views = views.Views(recipe, seed)
     self.add_trackers(*_LOGGED)
+
+  def get_config(self):
+    """The arguments of the constructor."""
+    return {"network": saved_settings.pack(self.network),
+            "recipe": saved_settings.pack(self.recipe),
+            "patches": saved_settings.pack(self.patches), "score_units": self.score_head.units,
+            "dropout": self.score_head.dropout, "alternate": self.alternate,
+            "score_weight": self.score_weight, "steps": self.steps, "seed": self.seed,
+            "name": self.name}
 
   def call(self, images, training=False):
     """`[n, size, size, 3]` in [0, 1] -> `{"masks": [n, m, m], "scores": [n]}`, logits."""

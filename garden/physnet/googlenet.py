@@ -55,7 +55,9 @@ class Inception(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    x = Inception((64, 96, 128, 16, 32, 32))(tf.zeros([8, 28, 28, 192]))  # 256 channels
+    >>> maps = tf.keras.Input([28, 28, 192])
+    >>> tf.keras.Model(maps, Inception((64, 96, 128, 16, 32, 32))(maps)).output_shape
+    (None, 28, 28, 256)
   """
 
   def __init__(self, filters, **kwargs):
@@ -95,7 +97,10 @@ class GoogLeNet(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    maps = GoogLeNet(stem="large")(tf.zeros([8, 224, 224, 3]))  # [..., 14, 14, 832], 7x7x1024
+    >>> images = tf.keras.Input([224, 224, 3])
+    >>> fine, coarse = GoogLeNet(stem="large")(images)
+    >>> tf.keras.Model(images, [fine, coarse]).output_shape
+    [(None, 14, 14, 832), (None, 7, 7, 1024)]
   """
 
   def __init__(self, width=1.0, stem="large", **kwargs):

@@ -36,8 +36,10 @@ class MaskHead(tf.keras.layers.Layer):
     ValueError: no class but background, no time, or a size that can't be halved so often.
 
   Example:
-    logits = MaskHead(n_classes=5, n_times=4)(tf.zeros([8, 14, 14, 128]))  # [8, 56, 56, 4, 5]
-    masks = tf.argmax(logits, axis=-1)
+    >>> maps = tf.keras.Input([14, 14, 128])
+    >>> logits = MaskHead(n_classes=5, n_times=4)(maps)
+    >>> tf.keras.Model(maps, tf.argmax(logits, axis=-1)).output_shape
+    (None, 56, 56, 4)
   """
 
   def __init__(self, n_classes=5, n_times=4, coarse=128, filters=(64, 32), size=None,

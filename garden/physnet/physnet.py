@@ -18,6 +18,7 @@ import tensorflow as tf
 from garden.core import layers
 from garden.core import losses as core_losses
 from garden.core import model as model_lib
+from garden.core import saved_settings
 from garden.datasets.block_towers import views
 from garden.physnet import crop
 from garden.physnet import losses
@@ -27,6 +28,7 @@ _LOGGED = ("loss", "fall_loss", "mask_loss", "dice_loss", "margin_loss", "pose_l
            "segment_loss", "accuracy")
 
 
+@tf.keras.utils.register_keras_serializable(package="garden")
 class PhysNet(model_lib.GardenModel):
   """Images of towers to falls and masks.
 
@@ -47,16 +49,21 @@ class PhysNet(model_lib.GardenModel):
     seed: of weights' updates' random numbers (views).
 
   Example:
-    model = PhysNet(settings.Network(), settings.Recipe(), image_size=112)
-    probability = tf.sigmoid(model(images)["fall"])
+    >>> from garden.physnet import settings
+    >>> net = PhysNet(settings.Network(), settings.Recipe(), image_size=56)
+    >>> images = tf.keras.Input([112, 112, 3])
+    >>> probability = tf.sigmoid(net(images)["fall"])
+    >>> tf.keras.Model(images, probability).output_shape
+    (None,)
   """
 
   def __init__(self, network, recipe, image_size=112, n_classes=5, n_times=4, mask_size=56,
                n_interfaces=3, steps=1000, seed=0, **kwargs):
     super().__init__(seed=seed, **kwargs)
+    self.network = network
     self.recipe = recipe
     self.crop = network.crop
-    self.n_classes = n_classes
+    self.n_classes, self.n_times, self.mask_size = n_classes, n_times, mask_size
     self.image_size = image_size
     self.n_interfaces = n_interfaces
     self.steps = steps
@@ -69,6 +76,14 @@ class PhysNet(model_lib.GardenModel):
     self.poses_out = tf.keras.layers.Dense(6 * n_interfaces, name="poses", dtype="float32")
     self.views = views.Views(recipe, seed)
     self.add_trackers(*_LOGGED)
+
+  def get_config(self):
+    """The arguments of the constructor."""
+    return {"network": saved_settings.pack(self.network),
+            "recipe": saved_settings.pack(self.recipe), "image_size": self.image_size,
+            "n_classes": self.n_classes, "n_times": self.n_times,
+            "mask_size": self.mask_size, "n_interfaces": self.n_interfaces, "steps": self.steps,
+            "seed": self.seed, "name": self.name}
 
   def call(self, images, training=False):
     """`[b, h, w, 3]` in [0, 1] -> dict of `fall`, `margin`, `poses`, and `masks`."""

@@ -48,6 +48,12 @@ class WindowNet(tf.keras.layers.Layer):
     filters: channels of the trunk.
     n_classes: of the masks.
     **kwargs: of `tf.keras.layers.Layer`.
+
+  Example:
+    >>> inputs = {"windows": tf.keras.Input([64, 64, 3]), "context": tf.keras.Input([3])}
+    >>> net = tf.keras.Model(inputs, WindowNet()(inputs))
+    >>> net.output_shape["masks"]
+    (None, 16, 16, 4)
   """
 
   def __init__(self, filters=(32, 64, 128), n_classes=4, **kwargs):
@@ -96,6 +102,12 @@ class TopDownHead(tf.keras.layers.Layer):
     units: of the MLP's two layers.
     state: size of the state.
     **kwargs: of `tf.keras.layers.Layer`.
+
+  Example:
+    >>> inputs = {"features": tf.keras.Input([3, 134]), "valid": tf.keras.Input([3], dtype="bool")}
+    >>> net = tf.keras.Model(inputs, TopDownHead()(inputs))
+    >>> net.output_shape["fall"], net.output_shape["margins"]
+    ((None,), (None, 3))
   """
 
   def __init__(self, units=128, state=64, **kwargs):

@@ -15,6 +15,7 @@ import tensorflow as tf
 from garden.core import layers
 from garden.core import losses as core_losses
 from garden.core import model as model_lib
+from garden.core import saved_settings
 from garden.datasets.block_towers import views
 from garden.physnet import losses
 from garden.physnet import windows
@@ -24,6 +25,7 @@ _LOGGED = ("loss", "fall_loss", "interface_loss", "margin_loss", "pose_loss", "m
            "segment_loss", "accuracy")
 
 
+@tf.keras.utils.register_keras_serializable(package="garden")
 class PhysNetWindows(model_lib.GardenModel):
   """Images of towers to falls, through windows on their interfaces.
 
@@ -40,8 +42,12 @@ class PhysNetWindows(model_lib.GardenModel):
     seed: of the views and of the boxes' noise.
 
   Example:
-    model = PhysNetWindows(settings.Windows(), settings.Recipe())
-    probability = tf.sigmoid(model(images)["fall"])
+    >>> from garden.physnet import settings
+    >>> net = PhysNetWindows(settings.Windows(), settings.Recipe())
+    >>> images = tf.keras.Input([112, 112, 3])
+    >>> probability = tf.sigmoid(net(images)["fall"])
+    >>> tf.keras.Model(images, probability).output_shape
+    (None,)
   """
 
   def __init__(self, settings, recipe, n_classes=5, steps=1000, seed=0, **kwargs):
@@ -55,6 +61,12 @@ class PhysNetWindows(model_lib.GardenModel):
     self.head = windows.TopDownHead()
     self.views = views.Views(recipe, seed)
     self.add_trackers(*_LOGGED)
+
+  def get_config(self):
+    """The arguments of the constructor."""
+    return {"settings": saved_settings.pack(self.settings),
+            "recipe": saved_settings.pack(self.recipe), "n_classes": self.n_classes,
+            "steps": self.steps, "seed": self.seed, "name": self.name}
 
   def call(self, images, training=False):
     """`[b, h, w, 3]` in [0, 1] -> the dict of outputs, with boxes by the segmenter."""

@@ -63,8 +63,11 @@ class DSCNet(GardenModel):
     **kwargs: of `tf.keras.Model`.
 
   Example:
-    net = DSCNet(*networks.conv_autoencoder((32, 32, 1), (3,), (15,)), images, p=2)
-    net.compile(tf.keras.optimizers.Adam(1e-3))
+    >>> faces = np.random.default_rng(0).uniform(size=[20, 16, 16, 1])
+    >>> net = DSCNet(*networks.conv_autoencoder((16, 16, 1), (3,), (15,)), faces, p=2)
+    >>> images = tf.keras.Input([16, 16, 1])
+    >>> tf.keras.Model(images, net(images)).output_shape
+    (None, 16, 16, 1)
   """
 
   def __init__(self, encoder, decoder, images, p=2, zero_diagonal=None,
@@ -99,6 +102,12 @@ class DSCNet(GardenModel):
     self(self.images[:1])  # Built here, so that it can be saved before `fit`.
     for pair in self.restarts:
       _copy(self.images[:1], pair)
+
+  def get_config(self):
+    """Refused: a configuration doesn't hold N images."""
+    raise NotImplementedError(
+        "a DSCNet belongs to its N images, which a .keras file doesn't hold; save a model of its "
+        "encoder and decoder, or its weights by save_weights('net.weights.h5')")
 
   def compile(self, optimizer, **kwargs):
     """Keras's `compile`; also builds both optimizers, so that saves hold them."""

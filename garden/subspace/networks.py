@@ -86,8 +86,10 @@ class ConvEncoder(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    encoder = ConvEncoder(kernels=(5, 3, 3), channels=(10, 20, 30))
-    codes = encoder(tf.zeros([8, 48, 42, 1]))  # [8, 1080]
+    >>> images = tf.keras.Input([48, 42, 1])
+    >>> codes = ConvEncoder(kernels=(5, 3, 3), channels=(10, 20, 30))(images)
+    >>> tf.keras.Model(images, codes).output_shape
+    (None, 1080)
   """
 
   def __init__(self, kernels, channels, code_activation="relu", **kwargs):
@@ -133,6 +135,12 @@ class ConvDecoder(tf.keras.layers.Layer):
       of the stride's phases often start negative on all images and never learn;
       the mean pixel starts them alive.
     **kwargs: of `tf.keras.layers.Layer`.
+
+  Example:
+    >>> codes = tf.keras.Input([1080])
+    >>> images = ConvDecoder((5, 3, 3), (10, 20, 30), image_shape=(48, 42, 1))(codes)
+    >>> tf.keras.Model(codes, images).output_shape
+    (None, 48, 42, 1)
   """
 
   def __init__(self, kernels, channels, image_shape, output_activation="relu",

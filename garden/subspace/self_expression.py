@@ -28,8 +28,10 @@ class SelfExpression(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    layer = SelfExpression(n_samples=400, p=2)
-    expressed = layer(codes)  # [400, d] -> [400, d]
+    >>> codes = tf.keras.Input(batch_shape=[400, 64])
+    >>> expressed = SelfExpression(n_samples=400, p=2)(codes)
+    >>> tf.keras.Model(codes, expressed).output_shape
+    (400, 64)
   """
 
   def __init__(self, n_samples, p=2, zero_diagonal=None, initial=1e-4,

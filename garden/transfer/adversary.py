@@ -51,7 +51,10 @@ class GradientReversal(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    logits = Head(2)(GradientReversal(0.1)(features))  # [batch, d] -> [batch, 2]
+    >>> features = tf.keras.Input([500])
+    >>> logits = tf.keras.layers.Dense(1)(GradientReversal(0.1)(features))
+    >>> tf.keras.Model(features, logits).output_shape
+    (None, 1)
   """
 
   def __init__(self, scale=1.0, **kwargs):
@@ -123,8 +126,10 @@ class MultiLayerDomainDiscriminator(tf.keras.layers.Layer):
       another number of activations than before.
 
   Example:
-    discriminator = MultiLayerDomainDiscriminator(gamma=0.1, hidden=(500,))
-    logits = discriminator(select(activations, ("pool2", "fc3")))  # [batch]
+    >>> activations = [tf.keras.Input([5, 5, 50]), tf.keras.Input([500])]
+    >>> logits = MultiLayerDomainDiscriminator(gamma=0.1, hidden=(500,))(activations)
+    >>> tf.keras.Model(activations, logits).output_shape
+    (None,)
   """
 
   def __init__(self, gamma=0.1, units=None, combine="sum", hidden=(), activation="relu", **kwargs):

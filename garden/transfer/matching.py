@@ -32,8 +32,11 @@ class MatchingNet(SourceTargetModel):
   Args as of `SourceTargetModel`; `recipe` is a `settings.Matching`.
 
   Example:
-    model = MatchingNet(LeNet(), LeNet(), 5, 5, (32, 32, 1), Matching())
-    model.compile()
+    >>> from garden.transfer.networks import LeNet
+    >>> net = MatchingNet(LeNet(), LeNet(), 5, 5, (32, 32, 1), settings.Matching())
+    >>> images = tf.keras.Input([32, 32, 1])
+    >>> tf.keras.Model(images, net.embed(images)).output_shape
+    (None, 500)
   """
 
   recipe_type = settings.Matching

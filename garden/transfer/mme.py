@@ -34,8 +34,11 @@ class MME(SourceTargetModel):
   Args as of `SourceTargetModel`; `recipe` is a `settings.MinimaxEntropy`.
 
   Example:
-    model = MME(LeNet(), LeNet(), 5, 5, (32, 32, 1), MinimaxEntropy())
-    model.compile()
+    >>> lenets = networks.LeNet(), networks.LeNet()
+    >>> net = MME(*lenets, 5, 5, (32, 32, 1), settings.MinimaxEntropy())
+    >>> images = tf.keras.Input([32, 32, 1])
+    >>> tf.keras.Model(images, tf.nn.softmax(net(images))).output_shape
+    (None, 5)
   """
 
   recipe_type = settings.MinimaxEntropy

@@ -31,8 +31,11 @@ class LeNet(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    activations = LeNet()(tf.zeros([8, 32, 32, 1]))  # pixels in [0, 1]
-    logits = Head(5)(activations["fc3"])  # [8, 5]
+    >>> images = tf.keras.Input([32, 32, 1])
+    >>> activations = LeNet()(images)
+    >>> logits = tf.keras.layers.Dense(5)(activations["fc3"])
+    >>> tf.keras.Model(images, logits).output_shape
+    (None, 5)
   """
 
   layer_names = ("pool1", "pool2", "fc3")
@@ -133,7 +136,9 @@ class CosineHead(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    logits = CosineHead(5)(tf.ones([8, 500]))  # [8, 5]
+    >>> features = tf.keras.Input([500])
+    >>> tf.keras.Model(features, CosineHead(5)(features)).output_shape
+    (None, 5)
   """
 
   def __init__(self, n_classes, temperature=0.05, **kwargs):

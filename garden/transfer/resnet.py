@@ -47,8 +47,10 @@ class ResNet(tf.keras.layers.Layer):
       first stage of other than 64 channels, or images too small for the stages.
 
   Example:
-    activations = ResNet()(tf.zeros([8, 224, 224, 3]))
-    logits = Head(101)(activations["stage4"])  # [8, 101]
+    >>> images = tf.keras.Input([64, 64, 3])
+    >>> activations = ResNet()(images)
+    >>> tf.keras.Model(images, activations["stage4"]).output_shape
+    (None, 512)
   """
 
   def __init__(self, channels=(64, 128, 256, 512), blocks=(2, 2, 2, 2), **kwargs):

@@ -110,8 +110,11 @@ class PrototypeSimilarity(tf.keras.layers.Layer):
       mixed policy, too, softmax and entropy see all its digits.
 
   Example:
-    similarity = PrototypeSimilarity("cosine")
-    logits = similarity([features, prototypes(support, labels, 5)])  # [n, 5]
+    >>> features, means = tf.keras.Input([500]), tf.keras.Input([500])
+    >>> logits = PrototypeSimilarity("cosine")([features, means])
+    >>> net = tf.keras.Model([features, means], logits)
+    >>> net([tf.ones([8, 500]), tf.ones([5, 500])]).shape
+    TensorShape([8, 5])
   """
 
   def __init__(self, kind="dot", scale=None, **kwargs):

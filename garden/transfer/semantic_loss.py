@@ -61,8 +61,12 @@ class SemanticTransferLoss(tf.keras.layers.Layer):
       is called, for an input that is missing or has no meaning.
 
   Example:
-    loss = SemanticTransferLoss(n_classes=5, n_source_classes=5, similarity="cosine")
-    logits = loss({"target": f, "labeled": g, "labels": y, "source": h, "source_labels": z})
+    >>> inputs = {"target": tf.keras.Input([64]), "labeled": tf.keras.Input([64]),
+    ...           "labels": tf.keras.Input([], dtype="int64")}
+    >>> logits = SemanticTransferLoss(n_classes=5, similarity="cosine")(inputs)
+    >>> net = tf.keras.Model(inputs, logits)
+    >>> net.output_shape, len(net.losses)
+    ((None, 5), 1)
   """
 
   def __init__(self, n_classes, n_source_classes=None, similarity="dot", scale=None,

@@ -46,8 +46,12 @@ class TransferModel(SourceTargetModel):
     ValueError: a layer for the discriminator that the encoder hasn't.
 
   Example:
-    model = TransferModel(LeNet(), LeNet(), 5, 5, (32, 32, 1), Recipe.stable())
-    model.compile()  # then `fit`, see `SourceTargetModel`
+    >>> from garden.transfer.networks import LeNet
+    >>> net = TransferModel(LeNet(), LeNet(), 5, 5, (32, 32, 1), settings.Recipe.stable())
+    >>> images = tf.keras.Input([32, 32, 1])
+    >>> probabilities = tf.nn.softmax(net(images))
+    >>> tf.keras.Model(images, probabilities).output_shape
+    (None, 5)
   """
 
   recipe_type = settings.Recipe

@@ -39,7 +39,10 @@ class BallHeatMaps(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    position, logits = BallHeatMaps()(tf.zeros([8, 64, 64, 3]))
+    >>> frames = tf.keras.Input([64, 64, 3])
+    >>> position, logits = BallHeatMaps(classes=4)(frames)
+    >>> tf.keras.Model(frames, [position, logits]).output_shape
+    [(None, 4, 2), (None, 4)]
   """
 
   def __init__(self, classes=4, filters=(16, 16), **kwargs):
@@ -88,7 +91,11 @@ class BallVelocity(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    velocity = BallVelocity()(track, present, radius)  # [n, S, K, 2] -> [n, K, 2]
+    >>> track, radius = tf.keras.Input([4, 3, 2]), tf.keras.Input([3])
+    >>> present = tf.keras.Input([3], dtype="bool")
+    >>> velocity = BallVelocity()(track, present, radius)
+    >>> tf.keras.Model([track, present, radius], velocity).output_shape
+    (None, 3, 2)
   """
 
   def __init__(self, seconds=0.1, units=64, **kwargs):
@@ -157,8 +164,10 @@ class BallPerception(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    state = BallPerception()(video[:, :4])
-    later = InteractionNetwork()(state)
+    >>> frames = tf.keras.Input([4, 64, 64, 3])
+    >>> net = tf.keras.Model(frames, BallPerception(seen=4)(frames))
+    >>> net.output_shape["velocity"]
+    (None, 4, 2)
   """
 
   def __init__(self, seen=4, classes=4, filters=(16, 16), units=64, seconds=0.1,

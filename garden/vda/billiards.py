@@ -24,6 +24,7 @@ import tensorflow as tf
 
 from garden.core import losses
 from garden.core import model as model_lib
+from garden.core import saved_settings
 from garden.vda import balls
 from garden.vda import billiards_settings
 from garden.vda import interaction
@@ -34,6 +35,7 @@ _LOGGED = ("loss", "position_loss", "presence_loss", "velocity_loss", "engine_lo
            "reconstruction_loss", "future_loss", "position_error", "velocity_error")
 
 
+@tf.keras.utils.register_keras_serializable(package="garden")
 class Billiards(model_lib.GardenModel):
   """Perception, physics and graphics of a table, trained in three stages.
 
@@ -49,14 +51,17 @@ class Billiards(model_lib.GardenModel):
     seed: of noise.
 
   Example:
-    model = Billiards(BilliardsNetwork(), BilliardsRecipe())
-    found = model.imagine(video[:, :4], 16)  # future_position [b, 16, K, 2]
+    >>> from garden.vda import billiards_settings as settings
+    >>> net = Billiards(settings.BilliardsNetwork(), settings.BilliardsRecipe())
+    >>> frames = tf.keras.Input([4, 64, 64, 3])
+    >>> tf.keras.Model(frames, net(frames)["velocity"]).output_shape
+    (None, 4, 2)
   """
 
   def __init__(self, network, recipe, image_size=64, classes=4, seconds=0.1,
                steps=(1000, 0, 0), seed=0, **kwargs):
     super().__init__(seed=seed, **kwargs)
-    self.recipe, self.steps = recipe, tuple(steps)
+    self.network, self.recipe, self.steps = network, recipe, tuple(steps)
     self.perception = balls.BallPerception(
         network.seen, classes, network.filters, network.units, seconds)
     self.engine = interaction.InteractionNetwork(
@@ -67,6 +72,21 @@ class Billiards(model_lib.GardenModel):
   def compile(self, **kwargs):
     """Keras's `compile` with the recipe's optimizer."""
     super().compile(optimizer=self.recipe.optimizer(self.steps), **kwargs)
+
+  def get_config(self):
+    """The arguments of the constructor."""
+    return {"network": saved_settings.pack(self.network),
+            "recipe": saved_settings.pack(self.recipe), "image_size": self.graphics.image_size,
+            "classes": self.perception.heat_maps.classes, "seconds": self.engine.seconds,
+            "steps": self.steps, "seed": self.seed, "name": self.name}
+
+  def build(self, input_shape=None):
+    """Makes the engine's weights too, which `call` doesn't use."""
+    del input_shape
+    pair = tf.zeros([1, self.perception.heat_maps.classes, 2])
+    self.engine({"present": pair[..., 0] > 0, "position": pair, "velocity": pair,
+                 "radius": pair[..., 0]})
+    self.built = True
 
   def call(self, frames):
     """`[b, S, s, s, 3]` in [0, 1] -> the state in the last frame."""

@@ -72,7 +72,11 @@ class SupportEngine(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    p = SupportEngine(scale=0.03)(state)["fall_probability"]
+    >>> state = {"present": tf.keras.Input([4], dtype="bool"), "position": tf.keras.Input([4, 3]),
+    ...          "rotation": tf.keras.Input([4, 4]), "size": tf.keras.Input([4, 3])}
+    >>> stability = SupportEngine(scale=0.03)(state)
+    >>> tf.keras.Model(state, stability["fall_probability"]).output_shape
+    (None,)
   """
 
   def __init__(self, softness=0.01, scale=0.03, **kwargs):

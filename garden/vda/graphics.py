@@ -126,8 +126,12 @@ class Graphics(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    drawn = Graphics(84)({"state": state, "camera": camera, "light": light, "image": images,
-                          "focus": focus_of(boxes, state["present"], 84)})
+    >>> blocks = {"present": tf.keras.Input([4], dtype="bool"), "position": tf.keras.Input([4, 3]),
+    ...           "rotation": tf.keras.Input([4, 4]), "size": tf.keras.Input([4, 3])}
+    >>> inputs = {"state": blocks, "camera": tf.keras.Input([7]), "light": tf.keras.Input([4]),
+    ...           "image": tf.keras.Input([84, 84, 3]), "focus": tf.keras.Input([84, 84])}
+    >>> tf.keras.Model(inputs, Graphics(84)(inputs)["image"]).output_shape
+    (None, 84, 84, 3)
   """
 
   def __init__(self, image_size=84, softness=1.0, shadows=True, **kwargs):

@@ -39,8 +39,11 @@ class InteractionNetwork(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    engine = InteractionNetwork()
-    later = engine(scene.sample(8, seed=0).arrays())
+    >>> tables = {"present": tf.keras.Input([4], dtype="bool"), "position": tf.keras.Input([4, 2]),
+    ...           "velocity": tf.keras.Input([4, 2]), "radius": tf.keras.Input([4])}
+    >>> later = InteractionNetwork(seconds=0.1)(tables)
+    >>> tf.keras.Model(tables, later["position"]).output_shape
+    (None, 4, 2)
   """
 
   def __init__(self, seconds=0.1, substeps=4, units=64, reach=0.2, **kwargs):

@@ -198,7 +198,10 @@ class Perception(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    state = Perception()({"image": images, "camera": towers.camera})
+    >>> inputs = {"image": tf.keras.Input([84, 84, 3]), "camera": tf.keras.Input([7])}
+    >>> state = Perception(places=4)(inputs)
+    >>> tf.keras.Model(inputs, [state["position"], state["rotation"]]).output_shape
+    [(None, 4, 3), (None, 4, 4)]
   """
 
   def __init__(self, n_colors=4, places=4, filters=(24, 48, 96), size=64, pixels_per_block=24.0,

@@ -86,7 +86,10 @@ class Proposals(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    found = decode(Proposals(4)(tf.zeros([8, 84, 84, 3])), places=4)
+    >>> images = tf.keras.Input([84, 84, 3])
+    >>> found = decode(Proposals(n_colors=4)(images), places=4)
+    >>> tf.keras.Model(images, found["boxes"]).output_shape
+    (None, 4, 4)
   """
 
   def __init__(self, n_colors=4, filters=(24, 32, 64), **kwargs):
@@ -103,7 +106,7 @@ class Proposals(tf.keras.layers.Layer):
     self.head = convolution(wide, 3, padding="same", activation="relu",
                             kernel_initializer="he_normal", dtype=self.dtype_policy)
     # Few cells are middles, and sides are about a block and a half away in sum.
-    bias = tf.constant_initializer([-2.5] + [1.5] * 4 + [0.0] * self.n_colors)
+    bias = tf.keras.initializers.Constant([-2.5] + [1.5] * 4 + [0.0] * self.n_colors)
     self.cells = convolution(5 + self.n_colors, 1, bias_initializer=bias, dtype="float32")
 
   def call(self, images, training=None):

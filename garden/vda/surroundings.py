@@ -43,8 +43,10 @@ class Surroundings(tf.keras.layers.Layer):
     **kwargs: of `tf.keras.layers.Layer`.
 
   Example:
-    found = Surroundings()(tf.zeros([8, 84, 84, 3]))
-    state = Perception()({"image": images, "camera": found["camera"]})
+    >>> images = tf.keras.Input([84, 84, 3])
+    >>> found = Surroundings()(images)
+    >>> tf.keras.Model(images, [found["light"], found["camera"]]).output_shape
+    [(None, 4), (None, 7)]
   """
 
   def __init__(self, filters=(8, 24, 32), units=96, **kwargs):

@@ -21,6 +21,7 @@ import tensorflow as tf
 from garden.core import losses as core_losses
 from garden.core import model as model_lib
 from garden.core import replicas
+from garden.core import saved_settings
 from garden.datasets.block_towers import views
 from garden.vda import engines
 from garden.vda import graphics
@@ -40,6 +41,7 @@ _fold = tf.random.experimental.stateless_fold_in
 _SURE = 0.9  # probability of what MuJoCo tells, as a reward's log p
 
 
+@tf.keras.utils.register_keras_serializable(package="garden")
 class VDA(model_lib.GardenModel):
   """Images of towers to states, stability and reconstructions.
 
@@ -57,8 +59,12 @@ class VDA(model_lib.GardenModel):
     seed: of views, of the boxes' noise and of REINFORCE's samples.
 
   Example:
-    model = VDA(settings.Network(), settings.Recipe())
-    falls = model({"image": images, "camera": towers.camera})["fall_probability"] > 0.5
+    >>> from garden.vda import settings
+    >>> net = VDA(settings.Network(), settings.Recipe())
+    >>> inputs = {"image": tf.keras.Input([84, 84, 3]), "camera": tf.keras.Input([7])}
+    >>> found = net(inputs)
+    >>> tf.keras.Model(inputs, [found["fall_probability"], found["image"]]).output_shape
+    [(None,), (None, 84, 84, 3)]
   """
 
   def __init__(self, network, recipe, stage="init", n_colors=4, steps=1000, seed=0, **kwargs):
@@ -78,6 +84,12 @@ class VDA(model_lib.GardenModel):
     self.begun = tf.Variable(0, trainable=False, dtype=tf.int64, name="begun",
                              aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
     self.add_trackers(*_LOGGED)
+
+  def get_config(self):
+    """The arguments of the constructor."""
+    return {"network": saved_settings.pack(self.network),
+            "recipe": saved_settings.pack(self.recipe), "stage": self.training_stage,
+            "n_colors": self.n_colors, "steps": self.steps, "seed": self.seed, "name": self.name}
 
   def call(self, inputs, training=False):
     """The whole way from image to image."""

@@ -205,3 +205,32 @@ def test_optimizers_are_found_by_their_attribute():
   net = _Net(second=True)
   net.compile(tf.keras.optimizers.SGD(0.1))
   assert set(net.optimizers()) == {"second", "optimizer"}
+
+
+@tf.keras.utils.register_keras_serializable(package="garden_test")
+class _Saved(model_lib.GardenModel):
+  """y = x W, of an own size, with a config."""
+
+  def __init__(self, units, **kwargs):
+    super().__init__(**kwargs)
+    self.dense = tf.keras.layers.Dense(units)
+    self.k_t = self.state_variable(0.0, "k_t")
+
+  def call(self, x):
+    return self.dense(x)
+
+  def get_config(self):
+    return {"units": self.dense.units, "seed": self.seed, "name": self.name}
+
+
+def test_a_keras_file_holds_arguments_weights_and_counters_and_is_not_compiled(tmp_path):
+  model = _Saved(2, seed=3, name="saved")
+  model.compile("sgd")
+  model(_X)
+  model.step.assign(5)
+  model.k_t.assign(0.25)
+  model.save(tmp_path / "a.keras")
+  again = tf.keras.models.load_model(tmp_path / "a.keras")
+  assert (again.seed, again.name, int(again.step), float(again.k_t)) == (3, "saved", 5, 0.25)
+  np.testing.assert_array_equal(again(_X), model(_X))
+  assert again.optimizer is None

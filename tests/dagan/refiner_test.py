@@ -68,3 +68,15 @@ def test_half_precision_refines_in_float32():
   policy = tf.keras.mixed_precision.Policy("mixed_float16")
   net = refiner.Refiner("hourglass", filters=(4, 4), dtype=policy)
   assert net(_images(8)).dtype == tf.float32
+
+
+@pytest.mark.parametrize(("form", "filters"), [("residual", 4), ("hourglass", (4, 6, 8))])
+def test_a_keras_file_holds_every_weight(form, filters, tmp_path):
+  images = tf.keras.Input([16, 16, 3])
+  model = tf.keras.Model(images, refiner.Refiner(form, filters, blocks=2)(images))
+  for weight in model.weights:
+    weight.assign(tf.random.stateless_normal(weight.shape, [len(weight.shape), 1]))
+  model.save(tmp_path / "a.keras")
+  again = tf.keras.models.load_model(tmp_path / "a.keras")
+  for ours, theirs in zip(model.weights, again.weights):
+    np.testing.assert_array_equal(ours, theirs)

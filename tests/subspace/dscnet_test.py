@@ -285,3 +285,19 @@ def test_what_cannot_be_asked_is_refused():
     _net(solver="closed_form", p=1)
   with pytest.raises(ValueError, match="p is 3"):
     _net(p=3)
+
+
+def test_its_weights_go_to_another_of_the_same_images(tmp_path):
+  first, second = _net(), _net()
+  first.self_expression.coefficients.assign_add(
+      tf.random.stateless_uniform(first.self_expression.coefficients.shape, [0, 1]))
+  first.save_weights(tmp_path / "net.weights.h5")
+  assert not np.array_equal(first.coefficients(), second.coefficients())
+  second.load_weights(tmp_path / "net.weights.h5")
+  np.testing.assert_array_equal(first.coefficients(), second.coefficients())
+  np.testing.assert_array_equal(first.codes(), second.codes())
+
+
+def test_a_keras_file_of_it_is_refused(tmp_path):
+  with pytest.raises(NotImplementedError, match="save a model of its encoder and decoder"):
+    _net().save(tmp_path / "net.keras")

@@ -80,8 +80,11 @@ class TableRenderer(tf.keras.layers.Layer):
     ValueError: an argument is outside its range.
 
   Example:
-    >>> TableRenderer(64)(scene.sample(8, seed=0).arrays())["image"].shape
-    TensorShape([8, 64, 64, 3])
+    >>> shapes = {"present": [4], "position": [4, 2], "radius": [4], "color": [4, 3],
+    ...           "cloth_color": [3]}
+    >>> tables = {name: tf.keras.Input(shape) for name, shape in shapes.items()}
+    >>> tf.keras.Model(tables, TableRenderer(64)(tables)["image"]).output_shape
+    (None, 64, 64, 3)
   """
 
   def __init__(self, image_size, softness=1.0, **kwargs):

@@ -452,8 +452,12 @@ class TowerRenderer(tf.keras.layers.Layer):
     ValueError: an argument is outside its range.
 
   Example:
-    >>> TowerRenderer(64, softness=1.0)(scene.sample(8, seed=0).arrays())["image"].shape
-    TensorShape([8, 64, 64, 3])
+    >>> from garden.worlds.towers import scene
+    >>> towers = scene.sample(2, seed=0).arrays()
+    >>> inputs = {name: tf.keras.Input(x.shape[1:], dtype=x.dtype) for name, x in towers.items()}
+    >>> net = tf.keras.Model(inputs, TowerRenderer(64, softness=1.0)(inputs))
+    >>> net(towers)["image"].shape
+    TensorShape([2, 64, 64, 3])
   """
 
   def __init__(self, image_size, softness=0.0, supersampling=1, shadows=True, **kwargs):

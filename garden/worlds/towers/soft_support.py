@@ -73,7 +73,11 @@ class SoftSupport(tf.keras.layers.Layer):
     ValueError: an argument is outside its range.
 
   Example:
-    p = SoftSupport(scale=0.03)(state)["fall_probability"]
+    >>> poses = {"present": tf.keras.Input([4], dtype="bool"), "position": tf.keras.Input([4, 3]),
+    ...          "yaw": tf.keras.Input([4]), "size": tf.keras.Input([4, 3])}
+    >>> stability = SoftSupport(scale=0.03)(poses)
+    >>> tf.keras.Model(poses, stability["fall_probability"]).output_shape
+    (None,)
   """
 
   def __init__(self, softness=0.01, scale=0.03, **kwargs):
