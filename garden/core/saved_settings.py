@@ -4,6 +4,7 @@ A `.keras` file holds a model's arguments as JSON. Settings are in it by the nam
 their values, so that the file is read where no gin file is; their module is imported then.
 """
 
+import contextlib
 import dataclasses
 import importlib
 
@@ -37,7 +38,10 @@ def unpack(config):
   if not isinstance(config, dict) or set(config) != {_CLASS, _VALUES}:
     return config
   module, _, name = config[_CLASS].rpartition(".")
-  kind = getattr(importlib.import_module(module), name, None)
+  kind = None
+  if module.startswith("garden."):  # nothing else is imported because a file says so
+    with contextlib.suppress(ModuleNotFoundError):
+      kind = getattr(importlib.import_module(module), name, None)
   if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
     raise ValueError(f"the model's settings are {config[_CLASS]!r}, which is no dataclass here; "
                      "load it with the version of garden that saved it")

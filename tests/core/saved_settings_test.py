@@ -21,7 +21,14 @@ def test_what_is_no_settings_stays_as_it_is(value):
 
 
 @pytest.mark.parametrize("name", ["garden.physnet.settings.Nothing", "os.system",
-                                  "garden.core.model.GardenModel"])
+                                  "garden.core.model.GardenModel", "garden.none.Settings"])
 def test_a_class_that_is_no_dataclass_is_refused(name):
   with pytest.raises(ValueError, match=rf"{name}.*load it with the version of garden"):
     saved_settings.unpack({"settings": name, "values": {}})
+
+
+def test_no_other_module_is_imported(tmp_path, monkeypatch):
+  (tmp_path / "hostile_settings.py").write_text("raise SystemExit('imported')")
+  monkeypatch.syspath_prepend(tmp_path)
+  with pytest.raises(ValueError, match="no dataclass here"):
+    saved_settings.unpack({"settings": "hostile_settings.Settings", "values": {}})
