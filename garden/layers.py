@@ -106,9 +106,8 @@ __all__ = [
 def __getattr__(name):
   if name not in _MODELS:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-  model = getattr(importlib.import_module(_MODELS[name]), name)
-  globals()[name] = model  # next time it is there
-  return model
+  globals()[name] = getattr(importlib.import_module(_MODELS[name]), name)  # next time it is there
+  return globals()[name]
 
 
 def __dir__():

@@ -104,7 +104,7 @@ def test_the_make_targets_of_the_readme_exist():
   wanted = set(re.findall(r"^    make (\w+)$", (_ROOT / "README.md").read_text(encoding="utf-8"),
                           re.MULTILINE))
   makefile = (_ROOT / "Makefile").read_text(encoding="utf-8")
-  assert wanted == {"demo", "test"}
+  assert wanted == {"demo", "docs", "test"}
   for target in wanted:
     assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 

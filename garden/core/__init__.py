@@ -16,9 +16,10 @@ __all__ = ["Data", "Experiment", "FusedAdam", "GardenModel", "Plateau", "Run",
 
 def __getattr__(name):
   # It brings gin, which layers do without.
-  if name == "Run":
-    return importlib.import_module("garden.core.run").Run
-  raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+  if name != "Run":
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+  globals()[name] = importlib.import_module("garden.core.run").Run  # next time it is there
+  return globals()[name]
 
 
 def __dir__():

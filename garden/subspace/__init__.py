@@ -15,9 +15,11 @@ _LATER = {"Baselines": "baselines", "Clustering": "experiment", "DSCNet": "dscne
 
 
 def __getattr__(name):
-  if name in _LATER:
-    return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
-  raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+  if name not in _LATER:
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+  module = importlib.import_module(f"{__name__}.{_LATER[name]}")
+  globals()[name] = getattr(module, name)  # next time it is there
+  return globals()[name]
 
 
 def __dir__():

@@ -18,9 +18,9 @@ class LeNet(tf.keras.layers.Layer):
 
   `[batch, h, w, c]` -> a dict, from the input upwards, all after their ReLU:
 
-    pool1: `[batch, (h - 4) / 2, (w - 4) / 2, channels[0]]`
-    pool2: `[batch, ., ., channels[1]]`, 5x5x50 = 1250 values for 32x32 images
-    fc3: `[batch, units]`, the embedding f(x)
+  - `pool1`: `[batch, (h - 4) / 2, (w - 4) / 2, channels[0]]`
+  - `pool2`: `[batch, ., ., channels[1]]`, 5x5x50 = 1250 values for 32x32 images
+  - `fc3`: `[batch, units]`, the embedding f(x)
 
   Go through the dict by `layer_names`: TensorFlow sorts the keys of dicts.
 

@@ -32,7 +32,7 @@ class ResNet(tf.keras.layers.Layer):
 
   `[batch, h, w, c]` in [0, 1] -> a dict, from the input upwards:
 
-    stage1, stage2, ...: the mean over the map after each stage, `[batch, channels]`
+  - `stage1`, `stage2`, ...: the mean over the map after each stage, `[batch, channels]`
 
   The last is the embedding. Means stand for maps, since a dense layer of the
   discriminator on a whole map of a photograph would have millions of weights.

@@ -21,13 +21,13 @@ class SemanticTransferLoss(tf.keras.layers.Layer):
 
   Inputs: a dict of
 
-    target: `[n, d]` embeddings of unlabelled target examples
-    labeled: `[m, d]` embeddings of labelled target examples, all classes
-    labels: `[m]` int, their classes, 0 .. n_classes - 1
-    source: `[s, d]` embeddings of source examples, from the source's encoder;
-      left out (with `source_labels`), the term (5) is left out
-    source_labels: `[s]` int, 0 .. n_source_classes - 1; not for
-      `support="examples"`
+  - `target`: `[n, d]` embeddings of unlabelled target examples
+  - `labeled`: `[m, d]` embeddings of labelled target examples, all classes
+  - `labels`: `[m]` int, their classes, 0 .. n_classes - 1
+  - `source`: `[s, d]` embeddings of source examples, from the source's encoder;
+    left out (with `source_labels`), the term (5) is left out
+  - `source_labels`: `[s]` int, 0 .. n_source_classes - 1; not for
+    `support="examples"`
 
   Output: `[n, n_classes]` logits of the unlabelled examples, their similarities
   to the target's prototypes. The loss goes to `add_loss`.
@@ -132,8 +132,10 @@ class SemanticTransferLoss(tf.keras.layers.Layer):
       ValueError: an input that is missing or has no meaning.
 
     Example:
-      terms, logits = layer.terms({"target": f, "labeled": g, "labels": y})
-      loss = terms["supervised"] + ramp * terms["target_entropy"]
+      >>> layer, features = SemanticTransferLoss(n_classes=2), tf.eye(2, 8)
+      >>> terms, logits = layer.terms(
+      ...     {"target": features, "labeled": features, "labels": [0, 1]})
+      >>> loss = terms["supervised"] + 0.5 * terms["target_entropy"]
     """
     wanted, optional = {"target", "labeled", "labels"}, {"source", "source_labels"}
     if not isinstance(inputs, dict) or not wanted <= set(inputs) <= wanted | optional:
