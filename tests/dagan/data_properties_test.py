@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from garden.dagan import data
 from garden.datasets import faces
 
-_few = settings(max_examples=8)
+_few = settings(max_examples=5)
 
 
 @st.composite

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from garden.physnet import proposals
@@ -39,6 +40,7 @@ def test_an_overlap_is_that_of_moved_stretched_and_mirrored_boxes(drawn):
     np.testing.assert_allclose(proposals.overlaps(other, other).numpy(), found, atol=1e-3)
 
 
+@settings(max_examples=15)
 @given(_boxes(), st.floats(0.1, 0.9), st.integers(1, 12))
 def test_suppression_leaves_the_best_of_what_overlaps(drawn, overlap, most):
   boxes, scores, _ = drawn
