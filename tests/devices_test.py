@@ -136,9 +136,10 @@ def _assert_replicas_make_the_step_of_one(method, monkeypatch):
     finite = np.isfinite(old)  # a least value so far begins at infinity
     step = np.abs(alone.numpy()[finite] - old[finite]).max(initial=0.0)
     moved += step > 0
-    # The fused kernel of one device, and it alone, takes n - 1 for n in what batch norm keeps.
-    share = 1e-2 if "moving_variance" in alone.name else 1e-3
-    np.testing.assert_allclose(values[0], alone.numpy(), rtol=0, atol=share * step + 1e-6,
+    # What batch norm keeps of a variance is divided by n - 1 on one device, whose kernel is fused,
+    # and by n where it is synchronised.
+    least = 2e-3 * np.abs(old).max() if "moving_variance" in alone.name else 1e-6
+    np.testing.assert_allclose(values[0], alone.numpy(), rtol=0, atol=1e-3 * step + least,
                                err_msg=alone.name)
   assert moved > 2
   for stage, other in zip(logs, others, strict=True):

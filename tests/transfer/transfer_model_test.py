@@ -262,7 +262,8 @@ def _mirrored(make, recipe, batch):
 
 @pytest.mark.parametrize("recipe", [
   Recipe(**_ALONE), Recipe.fixmatch(), Recipe(beta=0.0, layers="features"),
-], ids=["fine_tune", "fixmatch", "adversarial"])  # fmt: skip
+  Recipe.stable(warm_up=0, pseudo_threshold=0.2),
+], ids=["fine_tune", "fixmatch", "adversarial", "stable"])  # fmt: skip
 def test_two_replicas_step_as_one_device(make, batch, recipe):
   one, two = _mirrored(make, recipe, batch)
   for a, b in zip(one, two, strict=True):
