@@ -119,3 +119,20 @@ def test_the_newest_version_is_taken(saved, tmp_path):
   assert predict.saved_model(str(saved)) == str(saved)
   with pytest.raises(FileNotFoundError, match="holds no SavedModel; export it first"):
     predict.saved_model(str(tmp_path))
+
+
+def test_a_cmyk_jpeg_is_read_in_grey(saved, tmp_path):
+  # The signature of grey images refuses it, so it becomes a PNG first.
+  picture = Image.new("RGB", (4, 4), (120, 120, 120)).convert("CMYK")
+  picture.save(tmp_path / "a.jpg", quality=95)
+  predict.predict(str(saved), [str(tmp_path / "a.jpg")], str(tmp_path / "p.csv"))
+  (row,) = _read(tmp_path / "p.csv")
+  assert float(row["mean"]) == pytest.approx(120 / 255, abs=0.02)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.bmp"])
+def test_an_image_of_too_many_pixels_is_told(saved, tmp_path, monkeypatch, name):
+  monkeypatch.setattr(predict.serving_inputs, "MOST_PIXELS", 63)
+  Image.new("L", (8, 8)).save(tmp_path / name)
+  with pytest.raises(ValueError, match=rf"{name} has more than 63 pixels; make it smaller"):
+    predict.predict(str(saved), [str(tmp_path / name)], str(tmp_path / "p.csv"))
