@@ -53,14 +53,28 @@ class Checkpoints:
     self.model = model
     folder = os.path.join(model_dir, "checkpoints")
     self.folder = strategies.write_path(folder, self.strategy)
-    if self.folder == folder:
-      _mend_list(folder)
     self.checkpoint = tf.train.Checkpoint(model=model, **(extra or {}))
-    self.manager = tf.train.CheckpointManager(
-        self.checkpoint, self.folder, max_to_keep=KEEP)
-    # What all workers go on from: the chief's.
-    self.saved = self.manager if self.folder == folder else tf.train.CheckpointManager(
-        self.checkpoint, folder, max_to_keep=KEEP)
+    try:
+      self.manager = tf.train.CheckpointManager(
+          self.checkpoint, self.folder, max_to_keep=KEEP)
+      # What all workers go on from: the chief's.
+      self.saved = self.manager if self.folder == folder else tf.train.CheckpointManager(
+          self.checkpoint, folder, max_to_keep=KEEP)
+    except ValueError as error:  # it is empty, or no text
+      raise ValueError(
+          f"{folder}/checkpoint, TensorFlow's list of checkpoints, is damaged; remove "
+          "it: the checkpoints beside it are found without it") from error
+
+  @property
+  def paths(self):
+    """Of all checkpoints, the oldest first, whether or not the list on disk has them all.
+
+    A list that is damaged, or that a kill left as it was, would hide some.
+    """
+    folder = self.saved.directory
+    known = set(self.saved.checkpoints)
+    known.update(os.path.join(folder, f"ckpt-{step}") for step in _steps(folder))
+    return sorted(known, key=lambda path: int(path.rsplit("-", 1)[-1]))
 
   def save(self):
     """Saves at the model's step.
@@ -78,6 +92,7 @@ class Checkpoints:
     before = set(_files(self.folder))
     try:
       self.manager.save(checkpoint_number=step)
+      self._remove_unlisted()
     except _FULL_DISK as error:
       for name in set(_files(self.folder)) - before:
         _remove(os.path.join(self.folder, name))
@@ -97,7 +112,7 @@ class Checkpoints:
       ValueError: there are checkpoints but none can be read, or they don't fit
         the model.
     """
-    paths = list(reversed(self.saved.checkpoints))
+    paths = self.paths[::-1]
     for index, path in enumerate(paths):
       try:
         status = self.checkpoint.restore(path)
@@ -120,9 +135,16 @@ class Checkpoints:
           "remove the folder to train from the beginning")
     return None
 
+  def _remove_unlisted(self):
+    """Removes what the list on disk had lost, as soon as there are enough newer ones."""
+    for step in _steps(self.folder)[:-KEEP]:
+      if os.path.join(self.folder, f"ckpt-{step}") not in self.manager.checkpoints:
+        for name in _files(self.folder):
+          if name.startswith(f"ckpt-{step}."):
+            os.unlink(os.path.join(self.folder, name))
+
   def _kept(self):
-    latest = self.saved.latest_checkpoint
-    return (f"the last good checkpoint is {latest}" if latest
+    return (f"the last good checkpoint is {self.paths[-1]}" if self.paths
             else "nothing had been saved")
 
 
@@ -239,21 +261,10 @@ def reason(error):
   return text.rsplit("; ", 1)[-1] or type(error).__name__
 
 
-def _mend_list(folder):
-  """Writes TensorFlow's list of checkpoints anew where it is lost or damaged.
-
-  Without it a run would begin again, over the checkpoints that are there.
-  """
-  try:
-    listed = tf.train.get_checkpoint_state(folder) is not None
-  except UnicodeDecodeError:
-    listed = False
-  steps = [int(match[1]) for match in (
-      re.fullmatch(r"ckpt-(\d+)\.index", name) for name in _files(folder)) if match]
-  paths = [os.path.join(folder, f"ckpt-{step}") for step in sorted(steps)]
-  if paths and not listed:
-    logging.warning("the list of checkpoints in %s can't be read; it is written anew", folder)
-    tf.compat.v1.train.update_checkpoint_state(folder, paths[-1], paths)
+def _steps(folder):
+  """The steps of the checkpoints in a folder, whose index is written last, rising."""
+  found = (re.fullmatch(r"ckpt-(\d+)\.index", name) for name in _files(folder))
+  return sorted(int(match[1]) for match in found if match)
 
 
 def _files(folder):

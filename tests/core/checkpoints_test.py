@@ -116,6 +116,29 @@ def test_an_unreadable_newest_falls_back_and_says_so(build, tmp_path, caplog, da
   assert "ckpt-2" in warning and "going back to /" in warning
 
 
+@pytest.mark.parametrize("text", ["no list {", 'model_checkpoint_path: "ckpt-9"\n', None])
+def test_a_damaged_list_hides_no_checkpoint(build, tmp_path, text):
+  _save(build, tmp_path, 1, 2)
+  path = tmp_path / "checkpoints" / "checkpoint"
+  path.unlink() if text is None else path.write_text(text)
+  model = build()
+  store = checkpoints.Checkpoints(model, str(tmp_path))
+  assert store.restore().endswith("ckpt-2") and _kernel(model) == 2.0
+  for step in (3, 4, 5):
+    model.total_steps.assign(step)
+    store.save()
+  names = {name.split(".")[0] for name in os.listdir(tmp_path / "checkpoints")}
+  assert names == {"checkpoint", "ckpt-3", "ckpt-4", "ckpt-5"}
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe"])
+def test_a_list_that_is_no_text_is_told_with_what_to_do(build, tmp_path, content):
+  _save(build, tmp_path, 1)
+  (tmp_path / "checkpoints" / "checkpoint").write_bytes(content)
+  with pytest.raises(ValueError, match="list of checkpoints, is damaged; remove it"):
+    checkpoints.Checkpoints(build(), str(tmp_path))
+
+
 def test_training_goes_on_after_a_fall_back(build, tmp_path):
   _save(build, tmp_path, 1, 2)
   _truncate(_data_file(tmp_path, 2))

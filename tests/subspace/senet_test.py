@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from garden.core import strategies
 from garden.subspace import metrics
 from garden.subspace import senet
 from garden.subspace import sparse_affinity
@@ -139,9 +140,8 @@ def test_no_variable_grows_with_the_number_of_samples():
 def test_two_replicas_make_the_step_of_one():
   features, _ = _subspaces()
   weights = []
-  for devices in (["CPU:0"], ["CPU:0", "CPU:1"]):
-    strategy = tf.distribute.MirroredStrategy(devices)
-    with strategy.scope():
+  for name in ("one_device", "mirrored"):
+    with strategies.get(name).scope():
       model = _model(features)
     data = tf.data.Dataset.range(20).batch(20).repeat()
     model.fit(data, steps_per_epoch=3, epochs=1, verbose=0)
