@@ -12,6 +12,7 @@ import inspect
 import logging
 import os
 import re
+import tokenize
 
 import gin
 
@@ -185,6 +186,9 @@ def _parse(read, where):
     raise ValueError(f"{where}: not gin syntax: {error.msg}"
                      f"{f' in line {error.lineno}' if error.lineno else ''}"
                      f": {(error.text or '').strip()}") from error
+  except tokenize.TokenError as error:
+    raise ValueError(f"{where}: not gin syntax: {error.args[0]}: a bracket or a "
+                     "string isn't closed") from error
   except (ImportError, NameError) as error:
     raise ValueError(f"{where}: {_first_line(error)}") from error
   except OSError as error:

@@ -246,3 +246,10 @@ def test_a_config_is_written_with_full_names_and_read_where_other_rooms_are(tmp_
     assert f"\n{room}.Network.channels = " in text and f"@{room}.Network()" in text
     assert config.load([_write(tmp_path, f"{room}.gin", text)]) == text
     assert run_lib.Run().experiment.room == room
+
+
+@pytest.mark.parametrize("binding", ["SEED = (1, 2", "[", "SEED = {'a': 1", "SEED = '''a"])
+def test_what_is_left_open_is_told(binding):
+  with pytest.raises(ValueError, match=r"--gin_bindings=.*not gin syntax") as caught:
+    config.load(["subspace/tiny.gin"], [binding])
+  assert "\n" not in str(caught.value)
