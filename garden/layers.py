@@ -40,6 +40,7 @@ from garden.physnet.windows import TopDownHead
 from garden.physnet.windows import WindowNet
 from garden.subspace.networks import ConvDecoder
 from garden.subspace.networks import ConvEncoder
+from garden.subspace.scattering import Scattering
 from garden.subspace.self_expression import SelfExpression
 from garden.transfer.adversary import GradientReversal
 from garden.transfer.adversary import MultiLayerDomainDiscriminator
@@ -97,7 +98,7 @@ __all__ = [
     "LayoutHead", "LeNet", "LowRankMaskHead", "MME", "MaskHead", "MatchingNet",
     "MultiLayerDomainDiscriminator", "Perception", "PhysNet", "PhysNetWindows", "Proposals",
     "PrototypeSimilarity", "Recogniser", "Refiner", "ResNet", "ResNetTrunk", "ResidualBlock",
-    "ScoreHead", "Segmenter", "SelfExpression", "SemanticTransferLoss", "SoftSupport",
+    "Scattering", "ScoreHead", "Segmenter", "SelfExpression", "SemanticTransferLoss", "SoftSupport",
     "SupportEngine", "Surroundings", "TableRenderer", "TopDownHead", "TowerRenderer",
     "TransferModel", "Trunk", "VDA", "WindowNet",
 ]

@@ -124,6 +124,7 @@ _LAYERS = {
     "ResNet": lambda: (layers.ResNet((64, 8), (1, 1)), _uniform(2, 16, 16, 3)),
     "ResNetTrunk": lambda: (layers.ResNetTrunk(18), _uniform(2, 32, 32, 3)),
     "ResidualBlock": lambda: (layers.ResidualBlock(4, stride=2), _uniform(2, 8, 8, 3)),
+    "Scattering": lambda: (layers.Scattering(1, 2), _uniform(2, 8, 8, 1)),
     "ScoreHead": lambda: (layers.ScoreHead((3, 4)), _uniform(2, 4, 4, 3)),
     "Segmenter": lambda: (layers.Segmenter(3), _uniform(2, 16, 16, 3)),
     "SelfExpression": lambda: (layers.SelfExpression(2, p=1, weight=0.5), _uniform(2, 3)),

@@ -99,6 +99,7 @@ def remove_own(path, strategy):
 LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError,
         tf.errors.DeadlineExceededError, tf.errors.InternalError)
 
+
 def n_workers(strategy):
   """Number of processes that train together."""
   resolver = strategy.cluster_resolver

@@ -40,8 +40,10 @@ class Scattering(tf.keras.layers.Layer):
       smaller than two of its steps.
 
   Example:
-    images = tf.keras.Input([32, 32, 1])
-    model = tf.keras.Model(images, Scattering(scales=3, angles=8)(images))  # [n, 4, 4, 217]
+    >>> images = tf.keras.Input([32, 32, 1])
+    >>> maps = Scattering(scales=3, angles=8)(images)
+    >>> tf.keras.Model(images, maps).output_shape
+    (None, 4, 4, 217)
   """
 
   def __init__(self, scales=3, angles=8, **kwargs):

@@ -26,8 +26,7 @@ import tensorflow as tf
 from garden.core import checks
 from garden.core.model import GardenModel
 
-_LINEAR = "ridge"
-STARTS = (_LINEAR, "noise")
+STARTS = ("ridge", "noise")
 
 
 class SENet(GardenModel):
@@ -59,7 +58,7 @@ class SENet(GardenModel):
   """
 
   def __init__(self, features, units=(512, 512), embedding=128, keys=2000, fidelity=200.0,
-               l1_share=0.9, start=_LINEAR, ridge=1e-4, seed=0, **kwargs):
+               l1_share=0.9, start="ridge", ridge=1e-4, seed=0, **kwargs):
     super().__init__(seed=seed, **kwargs)
     features = np.asarray(features, np.float32)
     if features.ndim != 2 or len(features) < 2 or not np.isfinite(features).all():
@@ -78,7 +77,7 @@ class SENet(GardenModel):
     self.embedding = embedding
     self.whitening = self.linear = None
     last = "glorot_uniform"
-    if start == _LINEAR:
+    if start == "ridge":
       values, axes = np.linalg.eigh(features.T.astype(np.float64) @ features / len(features))
       root = axes / np.sqrt(np.maximum(values, 0.0) + ridge) @ axes.T
       self.whitening = tf.constant(root, tf.float32)
@@ -97,7 +96,10 @@ class SENet(GardenModel):
     self.optimizer.build(self.trainable_variables)
 
   def embed(self, samples):
-    """`[n, d]` -> queries and keys whose products, before the threshold, are coefficients."""
+    """`[n, d]` -> queries and keys, whose products before the threshold are coefficients.
+
+    Both are `[n, d + e]`, or `[n, e]` without the linear path.
+    """
     if self.whitening is not None:
       samples = tf.matmul(samples, self.whitening)
     queries, keys = self.query(samples) / self.embedding, self.key(samples)
@@ -112,7 +114,7 @@ class SENet(GardenModel):
     return tf.linalg.set_diag(self.coefficients(queries, keys), tf.zeros([tf.shape(samples)[0]]))
 
   def coefficients(self, queries, keys):
-    """`T_b(q . k)`, `[n, m]`."""
+    """`T_b(q . k)` of queries `[n, d + e]` and keys `[m, d + e]`, `[n, m]`."""
     products = tf.matmul(queries, keys, transpose_b=True)
     return tf.sign(products) * tf.nn.relu(tf.abs(products) - self.threshold / self.embedding)
 
