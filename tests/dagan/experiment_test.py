@@ -1,6 +1,7 @@
 """Tests of the glue: one tiny run of DA-GAN and one of BEGAN through the one path."""
 
 import csv
+import dataclasses
 import io
 
 import numpy as np
@@ -38,6 +39,23 @@ def test_a_k_that_moves_is_told_at_its_end(dagan_run, monkeypatch):
     monkeypatch.setattr(experiment, "recipe", settings.Recipe(balance=balance))
     told = [row["value"] for row in experiment.evaluate(model, None) if row["metric"] == "k_t"]
     assert told == ([float(model.k_t)] if balance == "began" else [])
+
+
+def test_labels_beyond_the_identity_agent_are_refused(dagan_run, monkeypatch):
+  experiment = dagan_run[0].experiment
+  faces = experiment.real
+  monkeypatch.setattr(type(experiment), "real", dataclasses.replace(
+      faces, identity=faces.identity + experiment.n_identities))
+  with pytest.raises(ValueError, match=r"identities go up to \d+, but the identity agent tells \d+"):
+    experiment.check_faces()
+
+
+def test_faces_of_another_size_than_the_network_are_refused(dagan_run, monkeypatch):
+  experiment = dagan_run[0].experiment
+  size = experiment.network.size
+  monkeypatch.setattr(experiment, "network", dataclasses.replace(experiment.network, size=2 * size))
+  with pytest.raises(ValueError, match=f"size is {2 * size}, but the faces are {size} px"):
+    experiment.check_faces()
 
 
 def test_predictions_tell_of_each_probe(dagan_run):
