@@ -46,7 +46,7 @@ def test_labels_beyond_the_identity_agent_are_refused(dagan_run, monkeypatch):
   faces = experiment.real
   monkeypatch.setattr(type(experiment), "real", dataclasses.replace(
       faces, identity=faces.identity + experiment.n_identities))
-  with pytest.raises(ValueError, match=r"identities go up to \d+, but the identity agent tells \d+"):
+  with pytest.raises(ValueError, match=r"go up to \d+, but the identity agent tells \d+ apart"):
     experiment.check_faces()
 
 
